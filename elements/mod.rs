@@ -1,0 +1,1 @@
+//! Elements: GStreamer glue around the pure layer.

@@ -1,0 +1,27 @@
+//! Perception for GStreamer pipelines: detection, tracking and publishing as ordinary elements.
+//!
+//! Three layers share this package. The modules declared here are pure: values in, values out, no
+//! GStreamer, clocks, files, threads, logging or unsafe code. [`meta`] holds the `GstMeta` types that
+//! carry the values on buffers, and [`elements`] the elements; both need the feature `plugin`.
+//!
+//! Coordinates are in units of the frame unless a name says pixels: (0, 0) is the top left corner,
+//! (1, 1) the bottom right, x grows to the right and y downwards.
+#![cfg_attr(not(feature = "plugin"), forbid(unsafe_code))]
+
+pub mod detection;
+pub mod draw;
+pub mod geometry;
+pub mod image;
+pub mod model;
+pub mod preprocess;
+pub mod provenance;
+pub mod record;
+pub mod stats;
+pub mod track;
+
+#[cfg(feature = "plugin")]
+#[path = "../elements/mod.rs"]
+pub mod elements;
+#[cfg(feature = "plugin")]
+#[path = "../meta/mod.rs"]
+pub mod meta;

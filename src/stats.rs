@@ -1,0 +1,1 @@
+//! Running statistics in constant memory.

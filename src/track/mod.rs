@@ -1,0 +1,91 @@
+//! Multi-object tracking: from the detections of each frame to identities over time.
+
+use crate::detection::{Detection, Labels};
+use crate::geometry::BBox;
+
+/// Where a track stands in its life.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TrackState {
+    /// Seen too briefly to be believed.
+    #[default]
+    Tentative = 0,
+    /// Believed, and matched with a detection on this frame.
+    Confirmed = 1,
+    /// Believed, not matched on this frame: the box is a prediction.
+    Coasted = 2,
+    /// Not seen for too long to be shown; it may still be found again.
+    Lost = 3,
+}
+
+impl TrackState {
+    /// The name used in JSON and in pictures.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tentative => "tentative",
+            Self::Confirmed => "confirmed",
+            Self::Coasted => "coasted",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// One tracked object on one frame.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Track {
+    /// Identity: from 1, below 2^53, never used twice in a run.
+    pub id: u64,
+    /// Nanoseconds of stream time since the track's first detection.
+    pub age: u64,
+    /// Nanoseconds of stream time since its last matched detection; 0 when matched on this frame.
+    pub since_match: u64,
+    /// Where it is, in units of the frame: the filtered box, or the predicted one while coasted.
+    pub bbox: BBox,
+    /// How the box's centre moves, in units of the frame a second.
+    pub velocity: [f32; 2],
+    /// Confidence of the last matched detection, in \[0, 1\].
+    pub confidence: f32,
+    /// The class in its model's numbering.
+    pub class_id: i32,
+    /// Index of the class's name in [`Tracks::labels`], -1 when it has none.
+    pub label: i32,
+    /// Where the track stands.
+    pub state: TrackState,
+}
+
+/// All tracks of one frame.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tracks {
+    /// The run's id (a UUID): ids are unique within it.
+    pub run: std::sync::Arc<str>,
+    /// The names that [`Track::label`] refers to.
+    pub labels: Labels,
+    /// The tracks by rising id.
+    pub items: Vec<Track>,
+}
+
+/// One detection as the tracker sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation<'a> {
+    /// The detection.
+    pub detection: Detection,
+    /// Index of the class's name in the tracker's own label table, -1 when it has none. Observations of
+    /// different labels or classes never join one track.
+    pub label: i32,
+    /// Appearance, L2-normalised, when a re-identification model looked at the object.
+    pub embedding: Option<&'a [f32]>,
+}
+
+/// What the tracker gets for one frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Running time of the frame in nanoseconds.
+    pub time: u64,
+    /// Width over height of the picture as displayed: normalised boxes are stretched by it.
+    pub aspect: f32,
+    /// The frame's detections, or `None` when no detector looked at this frame: then tracks are only predicted.
+    pub observations: Option<&'a [Observation<'a>]>,
+    /// Row-major homography from this frame's normalised points to the previous frame's, when the camera moved.
+    pub to_previous: Option<[f32; 9]>,
+}
