@@ -1,1 +1,20 @@
-//! (being written)
+//! What leaves the process: one JSON object a frame in schema `nvperception.frame/1`, and MOTChallenge text.
+//!
+//! The schema is `schema/nvperception.frame-1.schema.json` in the repository. [`write_line`] serialises whatever
+//! implements [`RecordSource`], borrowing its lists, and allocates nothing of its own; [`FrameRecord`] is what
+//! reading such a line back gives. A list is absent when its stage did not run on the frame, and empty when it ran
+//! and found nothing. A number that is not finite is written as `null`.
+
+mod frame;
+pub mod mot;
+mod parts;
+#[cfg(test)]
+mod tests;
+mod time;
+
+pub use frame::{FrameRecord, Header, RecordSource, SCHEMA, SchemaName, write_line};
+pub use parts::{
+    DetectionRecord, EventRecord, ProvenanceRecord, SignalRecord, StageOutcome, StageRecord, TrackRecord,
+    ViewRecord,
+};
+pub use time::{InvalidTimestamp, Timestamp};
