@@ -1,0 +1,207 @@
+//! What happens to the metas on their way through real elements: right or dropped, never stale.
+//!
+//! Each frame is black with one white rectangle, and the metas say where it is. Whatever comes out is compared
+//! with the rectangle that is to be seen there.
+
+use gst::glib;
+use gst::prelude::*;
+use gst_video::prelude::*;
+use gstnvperception::detection::{Detection, Detections};
+use gstnvperception::geometry::BBox;
+use gstnvperception::meta::{DetectionMeta, ProvenanceMeta, TrackMeta};
+use gstnvperception::provenance::{Origin, Outcome, Stage};
+use gstnvperception::track::{Track, TrackState, Tracks};
+
+const WIDTH: u32 = 160;
+const HEIGHT: u32 = 120;
+const BOX: BBox = BBox::new(0.25, 0.1, 0.5, 0.8);
+const CAPS: &str = "video/x-raw,format=I420,width=160,height=120,framerate=30/1,pixel-aspect-ratio=1/1";
+
+fn init() {
+    gst::init().unwrap();
+    glib::log_set_always_fatal(glib::LogLevels::LEVEL_WARNING | glib::LogLevels::LEVEL_CRITICAL);
+}
+
+fn detections(model: &str, bbox: BBox) -> Detections {
+    Detections {
+        model: model.into(),
+        labels: ["person", "car"].into_iter().collect(),
+        items: vec![Detection { bbox, confidence: 0.75, class_id: 1 }],
+    }
+}
+
+fn tracks(bbox: BBox) -> Tracks {
+    let track = Track { id: 7, age: 40, bbox, velocity: [0.5, -0.25], confidence: 0.75, ..Track::default() };
+    Tracks {
+        run: "run".into(),
+        labels: ["car"].into_iter().collect(),
+        items: vec![Track { state: TrackState::Confirmed, class_id: 1, ..track }],
+    }
+}
+
+fn stage(element: &str) -> Stage {
+    let provider = Some("CPUExecutionProvider".into());
+    Stage { element: element.into(), model_sha256: None, provider, start: 1, end: 2, outcome: Outcome::Ok }
+}
+
+fn origin() -> Origin {
+    Origin { feed: "door".into(), sequence: 3, received: 1_700_000_000_000_000_000 }
+}
+
+fn attach(buffer: &mut gst::BufferRef) {
+    DetectionMeta::add(buffer, detections("det", BOX));
+    TrackMeta::set(buffer, tracks(BOX));
+    ProvenanceMeta::append(buffer, origin, stage("first"));
+}
+
+/// A frame at 30 frames a second with the white rectangle, and the metas that tell of it.
+fn frame(number: u64) -> gst::Buffer {
+    let info = gst_video::VideoInfo::from_caps(&CAPS.parse::<gst::Caps>().unwrap()).unwrap();
+    let mut buffer = gst::Buffer::with_size(info.size()).unwrap();
+    let r = buffer.get_mut().unwrap();
+    r.set_pts(gst::ClockTime::from_nseconds(number * 1_000_000_000 / 30));
+    r.set_duration(gst::ClockTime::from_nseconds(1_000_000_000 / 30));
+    {
+        let mut map = r.map_writable().unwrap();
+        let luma = (WIDTH * HEIGHT) as usize;
+        map[..luma].fill(16);
+        map[luma..].fill(128);
+        for y in (HEIGHT as f32 * BOX.y_min) as usize..(HEIGHT as f32 * BOX.y_max) as usize {
+            let row = y * WIDTH as usize;
+            let columns = (WIDTH as f32 * BOX.x_min) as usize..(WIDTH as f32 * BOX.x_max) as usize;
+            map[row + columns.start..row + columns.end].fill(235);
+        }
+    }
+    attach(r);
+    buffer
+}
+
+/// Runs frames through `elements` and returns what arrives.
+fn run(elements: &str, frames: u64, setup: impl FnOnce(&gst::Pipeline)) -> Vec<gst::Sample> {
+    let launch = format!(
+        "appsrc name=src format=time caps={CAPS} ! {elements} ! appsink name=sink sync=false max-buffers=0"
+    );
+    let pipeline = gst::parse::launch(&launch).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let src = pipeline.by_name("src").unwrap().downcast::<gst_app::AppSrc>().unwrap();
+    let sink = pipeline.by_name("sink").unwrap().downcast::<gst_app::AppSink>().unwrap();
+    setup(&pipeline);
+    pipeline.set_state(gst::State::Playing).unwrap();
+    for number in 0..frames {
+        src.push_buffer(frame(number)).unwrap();
+    }
+    src.end_of_stream().unwrap();
+    let samples = std::iter::from_fn(|| sink.try_pull_sample(gst::ClockTime::from_seconds(20)));
+    let samples = samples.collect();
+    assert!(sink.is_eos(), "{elements}: {:?}", pipeline.bus().unwrap().pop());
+    pipeline.set_state(gst::State::Null).unwrap();
+    samples
+}
+
+/// Where the white rectangle is to be seen in a frame, in units of the frame.
+fn seen(sample: &gst::Sample) -> (BBox, f32) {
+    let info = gst_video::VideoInfo::from_caps(sample.caps().unwrap()).unwrap();
+    let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(sample.buffer().unwrap(), &info).unwrap();
+    let (stride, data) = (frame.plane_stride()[0] as usize, frame.plane_data(0).unwrap());
+    let (w, h) = (info.width() as usize, info.height() as usize);
+    let white = (0..h).flat_map(|y| (0..w).map(move |x| (x, y))).filter(|&(x, y)| data[y * stride + x] > 125);
+    let (mut x_min, mut y_min, mut x_max, mut y_max) = (w, h, 0, 0);
+    for (x, y) in white {
+        (x_min, y_min) = (x_min.min(x), y_min.min(y));
+        (x_max, y_max) = (x_max.max(x + 1), y_max.max(y + 1));
+    }
+    let pixel = 1.0 / w.min(h) as f32;
+    (
+        BBox::new(x_min as f32, y_min as f32, x_max as f32, y_max as f32)
+            .scaled(1.0 / w as f32, 1.0 / h as f32),
+        pixel,
+    )
+}
+
+fn assert_right(what: &str, sample: &gst::Sample) {
+    let (seen, pixel) = seen(sample);
+    let buffer = sample.buffer().unwrap();
+    let said: Vec<_> = DetectionMeta::all(buffer).flat_map(|d| d.items()).map(|d| d.bbox).collect();
+    let tracks = TrackMeta::get(buffer).map_or(vec![], |t| t.items().iter().map(|t| t.bbox).collect());
+    for bbox in said.iter().chain(&tracks) {
+        // A box may go beyond the frame where the picture is cut.
+        let inside = bbox.clipped().unwrap();
+        let off = [
+            inside.x_min - seen.x_min,
+            inside.y_min - seen.y_min,
+            inside.x_max - seen.x_max,
+            inside.y_max - seen.y_max,
+        ];
+        assert!(off.iter().all(|o| o.abs() < 1.5 * pixel), "{what}: says {bbox:?}, to be seen {seen:?}");
+    }
+    assert_eq!(said.is_empty(), tracks.is_empty(), "{what}: both or none");
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Kept,
+    /// Dropped by GStreamer 1.22; a newer one may say enough to keep it.
+    Dropped,
+}
+use Fate::{Dropped, Kept};
+
+fn check(elements: &str, fate: Fate, count: usize, samples: &[gst::Sample]) {
+    assert_eq!(samples.len(), count, "{elements}");
+    for sample in samples {
+        assert_right(elements, sample);
+        let buffer = sample.buffer().unwrap();
+        let kept = DetectionMeta::all(buffer).count() == 1;
+        let old = gst::version() < (1, 24, 0, 0);
+        assert!(kept == (fate == Kept) || !(old || fate == Kept), "{elements}: kept is {kept}");
+        let provenance = ProvenanceMeta::get(buffer).unwrap_or_else(|| panic!("{elements}: provenance"));
+        assert_eq!((provenance.feed(), provenance.stages().count()), ("door", 1), "{elements}");
+    }
+}
+
+#[test]
+fn elements_keep_what_is_right_and_drop_the_rest() {
+    init();
+    let scaled = |to: &str| format!("videoscale ! video/x-raw,{to},pixel-aspect-ratio=1/1");
+    let table = [
+        ("identity".into(), Kept),
+        ("queue".into(), Kept),
+        ("tee ! queue".into(), Kept),
+        (scaled("width=80,height=60"), Kept),
+        (scaled("width=100,height=75"), Kept),
+        (scaled("width=101,height=75"), Kept),
+        (scaled("width=200,height=60"), Dropped),
+        (
+            "videoscale add-borders=false ! video/x-raw,width=200,height=60,pixel-aspect-ratio=1/1".into(),
+            Dropped,
+        ),
+        (
+            "videoscale add-borders=false ! video/x-raw,width=80,height=120,pixel-aspect-ratio=2/1".into(),
+            Kept,
+        ),
+        ("videoscale ! video/x-raw,width=80,height=120,pixel-aspect-ratio=2/1".into(), Kept),
+        ("videoscale ! video/x-raw,width=160,height=120,pixel-aspect-ratio=2/1".into(), Dropped),
+        ("videoconvert ! video/x-raw,format=NV12".into(), Kept),
+        ("videoconvert ! video/x-raw,format=GRAY8".into(), Kept),
+        ("videoconvertscale ! video/x-raw,format=NV12,width=80,height=60".into(), Kept),
+        ("videocrop top=0".into(), Kept),
+        ("videocrop left=20 top=6".into(), Dropped),
+        ("videocrop left=50 right=50".into(), Dropped),
+        ("videobox left=-40 top=-30".into(), Dropped),
+        ("videobox left=20 bottom=10".into(), Dropped),
+        ("aspectratiocrop aspect-ratio=1/1".into(), Dropped),
+        ("videoflip method=none".into(), Kept),
+        ("videoflip method=clockwise".into(), Dropped),
+        ("videoflip method=rotate-180".into(), Dropped),
+        ("videoflip method=counterclockwise".into(), Dropped),
+        ("videoflip method=horizontal-flip".into(), Dropped),
+        ("videoflip method=vertical-flip".into(), Dropped),
+        ("videoflip method=upper-left-diagonal".into(), Dropped),
+        ("videoflip method=upper-right-diagonal".into(), Dropped),
+        ("jpegenc ! jpegdec".into(), Kept),
+        ("jpegenc quality=95 ! queue ! jpegdec ! videoconvert ! video/x-raw,format=I420".into(), Kept),
+    ];
+    for (elements, fate) in table {
+        let elements: String = elements;
+        check(&elements, fate, 2, &run(&elements, 2, |_| ()));
+        println!("{elements}: {fate:?}");
+    }
+}
