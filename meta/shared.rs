@@ -454,3 +454,96 @@ pub(super) fn remove<K: Kind>(buffer: &mut gst::BufferRef, unwanted: impl Fn(&K:
 
 /// The meta API tags of what is said about the picture's plane: it changes with size and orientation.
 pub(super) const PICTURE_TAGS: &[&CStr] = &[c"video", c"size", c"orientation"];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::detection::Detections;
+    use crate::meta::{DetectionMeta, TrackMeta};
+
+    /// What a copy of the crate with another layout would attach.
+    #[repr(C)]
+    struct Later {
+        header: Header,
+        references: AtomicUsize,
+    }
+
+    static FUNCTIONS: Functions = Functions { retain, release };
+
+    unsafe extern "C" fn retain(header: *const Header) {
+        // SAFETY: the tests put this function in a `Later` only.
+        unsafe { (*header.cast::<Later>()).references.fetch_add(1, Ordering::SeqCst) };
+    }
+
+    unsafe extern "C" fn release(header: *const Header) {
+        // SAFETY: as above.
+        unsafe { (*header.cast::<Later>()).references.fetch_sub(1, Ordering::SeqCst) };
+    }
+
+    fn later(version: u32, size: u32) -> Later {
+        let header = Header { version, size, functions: &FUNCTIONS };
+        Later { header, references: AtomicUsize::new(0) }
+    }
+
+    fn attached<K: Kind>(later: &Later) -> gst::Buffer {
+        let mut buffer = gst::Buffer::new();
+        // SAFETY: the payload outlives the buffers of each test.
+        let payload = unsafe { Payload::retain(NonNull::from(later).cast()) };
+        put::<K>(buffer.get_mut().unwrap(), payload, |_| true);
+        buffer
+    }
+
+    #[test]
+    fn another_layout_is_absent_yet_carried_and_released() {
+        gst::init().unwrap();
+        for later in [later(LAYOUT_VERSION + 1, 4096), later(LAYOUT_VERSION, 16), later(0, 0)] {
+            let mut buffer = attached::<DetectionMeta>(&later);
+            assert_eq!(DetectionMeta::all(&buffer).count(), 0);
+            let copy = buffer.copy();
+            assert_eq!(later.references.load(Ordering::SeqCst), 2);
+            let r = buffer.get_mut().unwrap();
+            DetectionMeta::add(r, Detections { model: "own".into(), ..Detections::default() });
+            assert_eq!(DetectionMeta::all(r).map(|d| d.model()).collect::<Vec<_>>(), ["own"]);
+            DetectionMeta::remove(r, None);
+            assert_eq!(metas::<DetectionMeta>(r).count(), 1, "only what can be read is removed");
+            drop((buffer, copy));
+            assert_eq!(later.references.load(Ordering::SeqCst), 0);
+        }
+    }
+
+    #[test]
+    fn an_empty_meta_is_absent() {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        // SAFETY: the buffer is writable and used here only.
+        let meta = unsafe { add::<TrackMeta>(buffer.get_mut().unwrap().as_mut_ptr()) };
+        assert!(meta.is_some() && TrackMeta::get(&buffer).is_none());
+        assert!(TrackMeta::get(&buffer.copy()).is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_an_array_is_empty() {
+        let four = [1u32, 2, 3, 4];
+        let misaligned = four.as_ptr().wrapping_byte_add(1);
+        let absurd = Slice { data: four.as_ptr(), len: usize::MAX };
+        // SAFETY: nothing but the first is taken for an array.
+        unsafe {
+            assert_eq!(Slice::new(&four).get(), four);
+            assert!(Slice { data: misaligned, len: 1 }.get().is_empty());
+            assert!(absurd.get().is_empty());
+            assert!(Slice::<u32>::NONE.get().is_empty());
+            assert_eq!(Text::new(b"\xff").as_str(), "");
+        }
+    }
+
+    #[test]
+    fn types_are_registered_once() {
+        gst::init().unwrap();
+        assert!(crate::meta::init());
+        let first = registered::<TrackMeta>().unwrap();
+        let again = find_or_register::<TrackMeta>().unwrap();
+        assert!(first.api == again.api && ptr::eq(first.info, again.info));
+    }
+}

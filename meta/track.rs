@@ -159,3 +159,31 @@ impl Picture for TrackMeta {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use super::*;
+    use crate::detection::Labels;
+
+    #[test]
+    fn a_state_that_is_none_hides_the_tracks() {
+        gst::init().unwrap();
+        for (number, shown) in [(TrackState::Lost as u32, true), (TrackState::Lost as u32 + 1, false)] {
+            let mut items = vec![MaybeUninit::new(Track { id: 1, ..Track::default() })];
+            // SAFETY: the place lies in the array, and the value is never read as a `Track` before a check.
+            unsafe { (&raw mut (*items[0].as_mut_ptr()).state).cast::<u32>().write(number) };
+            let payload = Payload::new(items, |header, items| View {
+                header,
+                crop: Crop::default(),
+                run: Slice::NONE,
+                labels: LabelTable::new(&Labels::default()),
+                items: Slice { data: items.as_ptr().cast(), len: 1 },
+            });
+            let mut buffer = gst::Buffer::new();
+            shared::put::<TrackMeta>(buffer.get_mut().unwrap(), payload, |_| true);
+            assert_eq!(TrackMeta::get(&buffer).is_some(), shown);
+        }
+    }
+}

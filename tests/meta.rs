@@ -3,12 +3,14 @@
 //! Each frame is black with one white rectangle, and the metas say where it is. Whatever comes out is compared
 //! with the rectangle that is to be seen there.
 
+use std::sync::{Arc, Mutex};
+
 use gst::glib;
 use gst::prelude::*;
 use gst_video::prelude::*;
 use gstnvperception::detection::{Detection, Detections};
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{DetectionMeta, ProvenanceMeta, TrackMeta};
+use gstnvperception::meta::{DetectionMeta, OutcomeRef, ProvenanceMeta, TrackMeta};
 use gstnvperception::provenance::{Origin, Outcome, Stage};
 use gstnvperception::track::{Track, TrackState, Tracks};
 
@@ -205,4 +207,206 @@ fn elements_keep_what_is_right_and_drop_the_rest() {
         check(&elements, fate, 2, &run(&elements, 2, |_| ()));
         println!("{elements}: {fate:?}");
     }
+}
+
+#[test]
+fn both_branches_of_a_tee_have_the_metas() {
+    init();
+    let elements = "tee name=t ! queue ! appsink name=other sync=false t. ! queue";
+    let branch = Arc::new(Mutex::new(vec![]));
+    let samples = run(elements, 2, |pipeline| {
+        let branch = branch.clone();
+        let pad = pipeline.by_name("other").unwrap().static_pad("sink").unwrap();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let buffer = info.buffer_mut().unwrap();
+            DetectionMeta::add(buffer.make_mut(), detections("branch", BOX));
+            ProvenanceMeta::append(buffer.make_mut(), || unreachable!("it has one"), stage("branch"));
+            branch.lock().unwrap().push(buffer.clone());
+            gst::PadProbeReturn::Ok
+        });
+    });
+    check(elements, Kept, 2, &samples);
+    let branch = branch.lock().unwrap();
+    assert_eq!(branch.len(), 2);
+    for buffer in branch.iter() {
+        assert_eq!(DetectionMeta::all(buffer).count(), 2);
+        assert_eq!(ProvenanceMeta::get(buffer).unwrap().stages().count(), 2);
+    }
+}
+
+#[test]
+fn videorate_repeats_the_metas_with_the_frame() {
+    init();
+    let elements = "videorate ! video/x-raw,framerate=60/1";
+    check(elements, Kept, 7, &run(elements, 4, |_| ()));
+}
+
+/// A sink that takes `GstVideoCropMeta`: then `videocrop` leaves the pixels and sets that meta.
+fn offer_crop_meta(pipeline: &gst::Pipeline) {
+    let pad = pipeline.by_name("arrived").unwrap().static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM | gst::PadProbeType::PUSH, |_, info| {
+        let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(gst::QueryRef::view_mut) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        query.add_allocation_meta::<gst_video::VideoMeta>(None);
+        query.add_allocation_meta::<gst_video::VideoCropMeta>(None);
+        gst::PadProbeReturn::Handled
+    });
+}
+
+#[test]
+fn a_crop_that_only_a_meta_tells_of_drops_what_was_said_before() {
+    init();
+    let samples = run("videocrop left=40 top=12", 2, offer_crop_meta);
+    assert_eq!(samples.len(), 2);
+    for sample in &samples {
+        let buffer = sample.buffer().unwrap();
+        assert!(buffer.meta::<gst_video::VideoCropMeta>().is_some(), "nothing cropped the pixels");
+        assert_eq!(DetectionMeta::all(buffer).count(), 0);
+        assert!(TrackMeta::get(buffer).is_none());
+        assert!(ProvenanceMeta::get(buffer).is_some());
+    }
+    let mut buffer = samples[0].buffer_owned().unwrap();
+    attach(buffer.make_mut());
+    let copy = buffer.copy();
+    assert_eq!(DetectionMeta::all(&copy).count(), 1, "what is said after the crop holds");
+    assert!(TrackMeta::get(&copy).is_some());
+}
+
+#[test]
+fn a_buffer_back_from_the_pool_has_no_metas() {
+    init();
+    let pool = gst::BufferPool::new();
+    let mut config = pool.config();
+    config.set_params(Some(&CAPS.parse().unwrap()), WIDTH * HEIGHT * 3 / 2, 1, 1);
+    pool.set_config(config).unwrap();
+    pool.set_active(true).unwrap();
+    let mut buffer = pool.acquire_buffer(None).unwrap();
+    let address = buffer.as_ptr();
+    attach(buffer.get_mut().unwrap());
+    drop(buffer);
+    let buffer = pool.acquire_buffer(None).unwrap();
+    assert_eq!(buffer.as_ptr(), address, "the pool has only this one");
+    assert_eq!(DetectionMeta::all(&buffer).count(), 0);
+    assert!(TrackMeta::get(&buffer).is_none() && ProvenanceMeta::get(&buffer).is_none());
+    drop(buffer);
+    pool.set_active(false).unwrap();
+}
+
+fn model(buffer: &gst::BufferRef, model: &str) -> Option<Detections> {
+    DetectionMeta::all(buffer).find(|d| d.model() == model).map(|d| d.to_owned())
+}
+
+#[test]
+fn copies_share_the_payload_and_then_go_their_own_ways() {
+    init();
+    let buffer = frame(0);
+    let deep = buffer.copy_deep().unwrap();
+    for copy in [&buffer.copy(), &deep] {
+        let (a, b) = (DetectionMeta::all(&buffer).next().unwrap(), DetectionMeta::all(copy).next().unwrap());
+        assert_eq!(a.items().as_ptr(), b.items().as_ptr(), "nothing was copied");
+        assert_eq!(a.to_owned(), b.to_owned());
+    }
+    let mut branch = buffer.clone();
+    let r = branch.make_mut();
+    DetectionMeta::add(r, detections("det", BBox::default()));
+    TrackMeta::remove(r);
+    ProvenanceMeta::append(r, || unreachable!("the frame has an origin"), stage("second"));
+    assert_eq!(model(&branch, "det"), Some(detections("det", BBox::default())));
+    assert_eq!(model(&buffer, "det"), Some(detections("det", BOX)));
+    assert_eq!(TrackMeta::get(&buffer).unwrap().to_owned(), tracks(BOX));
+    let stages = |b: &gst::BufferRef| ProvenanceMeta::get(b).unwrap().stages().count();
+    assert_eq!((stages(&buffer), stages(&branch)), (1, 2));
+    drop(buffer);
+    assert_eq!(ProvenanceMeta::get(&branch).unwrap().stages().next().unwrap().element(), "first");
+}
+
+#[test]
+fn a_part_of_the_bytes_is_not_the_picture() {
+    init();
+    let buffer = frame(0);
+    let part = buffer.copy_region(gst::BufferCopyFlags::all(), 0..buffer.size() / 2).unwrap();
+    assert_eq!(DetectionMeta::all(&part).count(), 0);
+    assert!(TrackMeta::get(&part).is_none());
+    assert_eq!(ProvenanceMeta::get(&part).unwrap().feed(), "door");
+    let whole = buffer.copy_region(gst::BufferCopyFlags::all(), ..).unwrap();
+    assert_eq!(DetectionMeta::all(&whole).count(), 1);
+}
+
+#[test]
+fn a_model_has_one_word_on_a_frame() {
+    init();
+    let mut buffer = gst::Buffer::new();
+    let r = buffer.get_mut().unwrap();
+    DetectionMeta::add(r, detections("a", BOX));
+    DetectionMeta::add(r, detections("b", BOX));
+    DetectionMeta::add(r, Detections { items: vec![], ..detections("a", BOX) });
+    let said: Vec<_> = DetectionMeta::all(r).map(|d| (d.model().to_owned(), d.items().len())).collect();
+    assert_eq!(said, [("a".to_owned(), 0), ("b".to_owned(), 1)]);
+    let b = DetectionMeta::all(r).last().unwrap();
+    assert_eq!((b.label(1), b.label(2), b.label(-1)), (Some("car"), None, None));
+    assert_eq!(b.labels().iter().collect::<Vec<_>>(), ["person", "car"]);
+    assert!(b.labels() == detections("b", BOX).labels);
+    DetectionMeta::remove(r, Some("a"));
+    assert!(model(r, "a").is_none() && model(r, "b").is_some());
+    DetectionMeta::remove(r, None);
+    assert_eq!(DetectionMeta::all(r).count(), 0);
+}
+
+#[test]
+fn the_newest_tracks_count() {
+    init();
+    let mut buffer = gst::Buffer::new();
+    let r = buffer.get_mut().unwrap();
+    assert!(TrackMeta::get(r).is_none());
+    TrackMeta::set(r, tracks(BBox::default()));
+    TrackMeta::set(r, tracks(BOX));
+    let seen = TrackMeta::get(r).unwrap();
+    assert_eq!((seen.run(), seen.label(0), seen.label(1)), ("run", Some("car"), None));
+    assert_eq!(seen.to_owned(), tracks(BOX));
+    TrackMeta::remove(r);
+    assert!(TrackMeta::get(r).is_none());
+}
+
+#[test]
+fn history_is_kept_in_order() {
+    init();
+    let mut buffer = gst::Buffer::new();
+    let r = buffer.get_mut().unwrap();
+    let skipped = Stage { outcome: Outcome::Skipped("interval".into()), ..stage("second") };
+    let failed = Stage { outcome: Outcome::Failed("map".into()), provider: None, ..stage("third") };
+    let stages = [stage("first"), skipped, failed];
+    for stage in &stages {
+        ProvenanceMeta::append(r, origin, stage.clone());
+    }
+    let seen = ProvenanceMeta::get(r).unwrap();
+    assert_eq!((seen.feed(), seen.sequence(), seen.received()), ("door", 3, origin().received));
+    assert_eq!(seen.to_owned().stages, stages);
+    let outcomes: Vec<_> = seen.stages().map(|s| s.outcome()).collect();
+    assert_eq!(outcomes, [OutcomeRef::Ok, OutcomeRef::Skipped("interval"), OutcomeRef::Failed("map")]);
+}
+
+#[test]
+fn a_history_without_end_is_cut() {
+    init();
+    let mut buffer = gst::Buffer::new();
+    let r = buffer.get_mut().unwrap();
+    for number in 0..300 {
+        ProvenanceMeta::append(r, origin, Stage { start: number, ..stage("loop") });
+    }
+    let starts: Vec<_> = ProvenanceMeta::get(r).unwrap().stages().map(|s| s.start()).collect();
+    assert!(starts.iter().copied().eq(0..256), "{starts:?}");
+}
+
+#[test]
+fn metas_may_be_read_and_freed_on_other_threads() {
+    init();
+    let buffers: Vec<_> = (0..8).map(frame).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let copies: Vec<_> = buffers.iter().map(|b| b.copy()).collect();
+            scope.spawn(move || assert!(copies.iter().all(|b| model(b, "det").is_some())));
+        }
+    });
+    assert!(buffers.iter().all(|b| model(b, "det").is_some()));
 }
