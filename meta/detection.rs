@@ -97,6 +97,9 @@ pub(super) struct View {
     items: Slice<Detection>,
 }
 
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<View>() == 96);
+
 impl View {
     fn model(&self) -> &str {
         // SAFETY: the payload keeps its text, and whoever borrows the view keeps the payload.

@@ -8,6 +8,7 @@ mod shared;
 mod track;
 mod transform;
 
+pub use crate::provenance::Origin;
 pub use detection::{DetectionMeta, DetectionsRef};
 pub use provenance::{OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef};
 pub use track::{TrackMeta, TracksRef};

@@ -220,6 +220,9 @@ pub(super) struct View {
     previous: *const Header,
 }
 
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<View>() == 144);
+
 impl View {
     /// A stage without an origin or anything before it.
     fn of(header: Header, stage: &Stage) -> Self {

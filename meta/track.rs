@@ -97,6 +97,9 @@ pub(super) struct View {
     items: Slice<Track>,
 }
 
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<View>() == 96);
+
 impl View {
     /// True when every track's state is one that this copy of the crate knows.
     fn states_are_known(&self) -> bool {
