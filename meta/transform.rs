@@ -148,3 +148,109 @@ unsafe fn valid<'a, K: Picture>(meta: *mut ffi::GstMeta, input: *mut ffi::GstBuf
         shared::view::<K>(meta).filter(|view| K::holds(view, buffer))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gst_video::ffi::{GstVideoInfo, GstVideoRectangle};
+
+    use super::*;
+    use crate::detection::{Detection, Detections};
+    use crate::geometry::BBox;
+    use crate::meta::{DetectionMeta, TrackMeta};
+    use crate::track::{Track, Tracks};
+
+    const BOX: BBox = BBox::new(0.0, 0.0, 0.25, 0.5);
+
+    fn frame() -> gst::Buffer {
+        let mut buffer = gst::Buffer::new();
+        let r = buffer.get_mut().unwrap();
+        let item = |bbox| Detection { bbox, confidence: 0.5, class_id: 1 };
+        let items = vec![item(BOX), item(BBox::new(0.9, 0.9, 1.0, 1.0))];
+        let labels = ["person", "car"].into_iter().collect();
+        DetectionMeta::add(r, Detections { model: "det".into(), labels, items });
+        let track = Track { id: 1, bbox: BOX, velocity: [0.25, 0.5], ..Track::default() };
+        TrackMeta::set(r, Tracks { run: "run".into(), items: vec![track], ..Tracks::default() });
+        buffer
+    }
+
+    fn info(width: i32, height: i32) -> GstVideoInfo {
+        // SAFETY: all zeros is what GStreamer itself calls an unset video info.
+        let mut info: GstVideoInfo = unsafe { std::mem::zeroed() };
+        (info.width, info.height, info.par_n, info.par_d) = (width, height, 1, 1);
+        info
+    }
+
+    /// Calls the transform of every meta on `input`, as an element does.
+    fn apply<T>(input: &gst::Buffer, what: &str, data: &mut T) -> (gst::Buffer, bool) {
+        let mut output = gst::Buffer::new();
+        let (out, what) = (output.get_mut().unwrap().as_mut_ptr(), Quark::from_str(what).into_glib());
+        let (mut state, mut known) = (std::ptr::null_mut(), true);
+        // SAFETY: both buffers live, only `out` is written, and `data` is what goes with `what`.
+        unsafe {
+            let input = input.as_ptr().cast_mut();
+            while let Some(meta) = ffi::gst_buffer_iterate_meta(input, &mut state).as_mut() {
+                let transform = (*meta.info).transform_func.unwrap();
+                known &= transform(out, meta, input, what, (&raw mut *data).cast()) != GFALSE;
+            }
+        }
+        (output, known)
+    }
+
+    fn matrix<'a>(
+        from: &'a GstVideoInfo,
+        to: &'a GstVideoInfo,
+        matrix: [f32; 9],
+    ) -> GstVideoMetaTransformMatrix {
+        let whole = |i: &GstVideoInfo| GstVideoRectangle { x: 0, y: 0, w: i.width, h: i.height };
+        GstVideoMetaTransformMatrix {
+            in_info: from,
+            in_rectangle: whole(from),
+            out_info: to,
+            out_rectangle: whole(to),
+            matrix,
+        }
+    }
+
+    #[test]
+    fn a_matrix_turns_boxes_and_velocities() {
+        gst::init().unwrap();
+        let (from, to) = (info(200, 100), info(100, 200));
+        let mut turn = matrix(&from, &to, [0.0, -1.0, 100.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+        let input = frame();
+        let (output, known) = apply(&input, "gst-video-matrix", &mut turn);
+        drop(input);
+        assert!(known);
+        let seen = DetectionMeta::all(&output).next().unwrap();
+        assert_eq!((seen.model(), seen.label(1), seen.items().len()), ("det", Some("car"), 2));
+        assert_eq!(seen.items()[0].bbox, BBox::new(0.5, 0.0, 1.0, 0.25));
+        let track = TrackMeta::get(&output).unwrap().items()[0];
+        assert_eq!((track.bbox, track.velocity), (BBox::new(0.5, 0.0, 1.0, 0.25), [-0.5, 0.25]));
+    }
+
+    #[test]
+    fn a_crop_forgets_what_it_cuts_off() {
+        gst::init().unwrap();
+        let (from, to) = (info(200, 100), info(100, 100));
+        let mut crop = matrix(&from, &to, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+        crop.in_rectangle.w = 100;
+        let (output, _) = apply(&frame(), "gst-video-matrix", &mut crop);
+        let seen = DetectionMeta::all(&output).next().unwrap();
+        assert_eq!(seen.items().iter().map(|d| d.bbox).collect::<Vec<_>>(), [BBox::new(0.0, 0.0, 0.5, 0.5)]);
+    }
+
+    #[test]
+    fn what_cannot_be_carried_over_is_dropped_without_a_second_try() {
+        gst::init().unwrap();
+        let (from, to) = (info(200, 100), info(200, 100));
+        let mut shear = matrix(&from, &to, [1.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+        let (output, known) = apply(&frame(), "gst-video-matrix", &mut shear);
+        assert!(known && DetectionMeta::all(&output).count() == 0 && TrackMeta::get(&output).is_none());
+    }
+
+    #[test]
+    fn an_unknown_transform_is_refused() {
+        gst::init().unwrap();
+        let (output, known) = apply(&frame(), "nvp-no-such-transform", &mut 0u64);
+        assert!(!known && DetectionMeta::all(&output).count() == 0);
+    }
+}
