@@ -123,7 +123,9 @@ fn exchange() {
     let sink = |name: &str| pipeline.by_name(name).and_downcast::<gst_app::AppSink>().unwrap();
     let (scaled, stretched) = (sink("scaled"), sink("stretched"));
     pipeline.set_state(gst::State::Playing).unwrap();
-    (0..FRAMES).for_each(|number| drop(src.push_buffer(frame(number)).unwrap()));
+    for number in 0..FRAMES {
+        src.push_buffer(frame(number)).unwrap();
+    }
     src.end_of_stream().unwrap();
     for number in 0..FRAMES {
         let pull = |sink: &gst_app::AppSink| sink.try_pull_sample(gst::ClockTime::from_seconds(20)).unwrap();
