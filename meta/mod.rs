@@ -45,9 +45,10 @@
 //! | `gst_buffer_copy_region()` of a part | dropped |
 //! | back from a `GstBufferPool` | gone, provenance too |
 //!
-//! Newer versions tell metas where each pixel went ("gst-video-matrix", GStreamer 1.28): then boxes and
-//! velocities are turned, moved and scaled exactly, boxes that a crop cuts off altogether are left out, and
-//! what is not made of boxes any more (shear, perspective) is dropped.
+//! Up to 1.26 nothing changes. From 1.28 on elements tell where each pixel went ("gst-video-matrix"), and then
+//! all of `videoscale`, `videocrop`, `videobox`, `aspectratiocrop` and `videoflip` keep them: boxes and
+//! velocities are turned, moved and scaled exactly, and boxes that a crop cuts off altogether are left out.
+//! What is not made of boxes any more (shear, perspective) is dropped.
 //!
 //! # More than one copy of this crate in a process
 //! An application may link the crate and also load the plugin, from another compiler. The copies share nothing
