@@ -30,6 +30,17 @@ pub struct Stage {
     pub outcome: Outcome,
 }
 
+/// Where a frame came from: what the first element that saw it knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The feed's id: the stream id unless a property names it.
+    pub feed: Arc<str>,
+    /// The frame's number in the feed, from 0.
+    pub sequence: u64,
+    /// When the element received the frame: nanoseconds since the Unix epoch.
+    pub received: u64,
+}
+
 /// A frame's origin and history. Each element appends its own stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {

@@ -1,0 +1,201 @@
+//! Where a point of one frame lies in the frame that an element made from it.
+
+use gst_video::ffi::{GstVideoInfo, GstVideoMetaTransformMatrix};
+
+use crate::geometry::BBox;
+
+/// Below this part of the largest coefficient a coefficient is the rounding of zero, as of cos 90° in `f32`.
+const ZERO: f64 = 1e-6;
+
+/// An affine map between the normalised points of two frames that turns boxes into boxes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Mapping {
+    x: [f64; 3],
+    y: [f64; 3],
+}
+
+impl Mapping {
+    /// The map that a "gst-video-matrix" describes, or `None` when it turns boxes into something else, or is
+    /// not a map at all.
+    ///
+    /// The matrix (row-major) maps pixels counted from the corner of `in_rectangle` to pixels counted from the
+    /// corner of `out_rectangle`.
+    pub(super) fn from_matrix(
+        matrix: &GstVideoMetaTransformMatrix,
+        input: &GstVideoInfo,
+        output: &GstVideoInfo,
+    ) -> Option<Self> {
+        let [a, b, c, d, e, f, g, h, i] = matrix.matrix.map(f64::from);
+        let affine = g == 0.0 && h == 0.0 && i != 0.0;
+        if !affine || [input.width, input.height, output.width, output.height].iter().any(|&side| side <= 0) {
+            return None;
+        }
+        let (from, to) = (&matrix.in_rectangle, &matrix.out_rectangle);
+        let row = |p: f64, q: f64, offset: f64, to: i32, side: i32| {
+            let constant = offset - p * f64::from(from.x) - q * f64::from(from.y);
+            let row = [p * f64::from(input.width), q * f64::from(input.height), constant + f64::from(to) * i];
+            row.map(|value| value / i / f64::from(side))
+        };
+        Self { x: row(a, b, c, to.x, output.width), y: row(d, e, f, to.y, output.height) }.straightened()
+    }
+
+    /// Clears what is zero but for rounding; `None` unless one axis of the input makes each axis of the output.
+    fn straightened(mut self) -> Option<Self> {
+        let linear = [self.x[0], self.x[1], self.y[0], self.y[1]];
+        let largest = linear.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        for axis in [&mut self.x, &mut self.y] {
+            for value in &mut axis[..2] {
+                *value = if value.abs() <= largest * ZERO { 0.0 } else { *value };
+            }
+        }
+        let kept = self.x[1] == 0.0 && self.y[0] == 0.0 && self.x[0] != 0.0 && self.y[1] != 0.0;
+        let swapped = self.x[0] == 0.0 && self.y[1] == 0.0 && self.x[1] != 0.0 && self.y[0] != 0.0;
+        let finite = self.x.iter().chain(&self.y).all(|v| v.is_finite());
+        (finite && (kept || swapped)).then_some(self)
+    }
+
+    /// A box of the input in the output.
+    pub(super) fn bbox(&self, b: &BBox) -> BBox {
+        let (x0, y0) = self.point(b.x_min, b.y_min);
+        let (x1, y1) = self.point(b.x_max, b.y_max);
+        BBox::new(x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1))
+    }
+
+    /// A velocity of the input in the output.
+    pub(super) fn velocity(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        let along = |axis: &[f64; 3]| (axis[0] * f64::from(x) + axis[1] * f64::from(y)) as f32;
+        [along(&self.x), along(&self.y)]
+    }
+
+    /// True when a box that was seen in the input has nothing left in the output.
+    pub(super) fn loses(&self, b: &BBox) -> bool {
+        b.clipped().is_some() && self.bbox(b).clipped().is_none()
+    }
+
+    fn point(&self, x: f32, y: f32) -> (f32, f32) {
+        let along = |axis: &[f64; 3]| (axis[0] * f64::from(x) + axis[1] * f64::from(y) + axis[2]) as f32;
+        (along(&self.x), along(&self.y))
+    }
+}
+
+/// True when both pictures have one display aspect (pixel aspect included), but for less than a pixel of
+/// rounding: then a scale between them has stretched the whole picture, without borders.
+pub(super) fn same_aspect(input: &GstVideoInfo, output: &GstVideoInfo) -> bool {
+    let sides = |i: &GstVideoInfo| {
+        let known = [i.width, i.height, i.par_n, i.par_d].iter().all(|&v| v > 0);
+        known.then(|| (f64::from(i.width), f64::from(i.height), f64::from(i.par_n) / f64::from(i.par_d)))
+    };
+    let (Some((in_w, in_h, in_par)), Some((out_w, out_h, out_par))) = (sides(input), sides(output)) else {
+        return false;
+    };
+    let shape = in_w * in_par / (in_h * out_par);
+    // Slack for the arithmetic of an exact half pixel and the like, far below a pixel.
+    let rounding = 1.0 - 1e-6;
+    (out_h * shape - out_w).abs() < rounding || (out_w / shape - out_h).abs() < rounding
+}
+
+#[cfg(test)]
+mod tests {
+    use gst_video::ffi::GstVideoRectangle;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn info(width: i32, height: i32, par: (i32, i32)) -> GstVideoInfo {
+        // SAFETY: all zeros is what GStreamer itself calls an unset video info.
+        let mut info: GstVideoInfo = unsafe { std::mem::zeroed() };
+        (info.width, info.height, info.par_n, info.par_d) = (width, height, par.0, par.1);
+        info
+    }
+
+    fn matrix(
+        values: [f32; 9],
+        from: (i32, i32, i32, i32),
+        to: (i32, i32, i32, i32),
+    ) -> GstVideoMetaTransformMatrix {
+        let rectangle = |(x, y, w, h)| GstVideoRectangle { x, y, w, h };
+        GstVideoMetaTransformMatrix {
+            in_info: std::ptr::null(),
+            in_rectangle: rectangle(from),
+            out_info: std::ptr::null(),
+            out_rectangle: rectangle(to),
+            matrix: values,
+        }
+    }
+
+    fn mapping(values: [f32; 9], from: (i32, i32, i32, i32), to: (i32, i32, i32, i32)) -> Option<Mapping> {
+        let (input, output) = (info(200, 100, (1, 1)), info(100, 200, (1, 1)));
+        Mapping::from_matrix(&matrix(values, from, to), &input, &output)
+    }
+
+    #[test]
+    fn a_quarter_turn_clockwise() {
+        let turn = [0.0, -1.0, 100.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        let map = mapping(turn, (0, 0, 200, 100), (0, 0, 100, 200)).unwrap();
+        let b = map.bbox(&BBox::new(0.0, 0.0, 0.5, 0.25));
+        assert_eq!(b, BBox::new(0.75, 0.0, 1.0, 0.5));
+        assert_eq!(map.velocity([0.25, 0.5]), [-0.5, 0.25]);
+    }
+
+    #[test]
+    fn a_crop_and_borders() {
+        let crop = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let map = mapping(crop, (100, 0, 100, 100), (0, 50, 100, 100)).unwrap();
+        assert_eq!(map.bbox(&BBox::new(0.5, 0.0, 1.0, 1.0)), BBox::new(0.0, 0.25, 1.0, 0.75));
+        assert!(map.loses(&BBox::new(0.1, 0.1, 0.4, 0.4)));
+        assert!(!map.loses(&BBox::new(0.1, 0.1, 0.6, 0.4)));
+        assert!(!map.loses(&BBox::new(-0.6, 0.1, -0.1, 0.4)), "it was outside before");
+    }
+
+    #[test]
+    fn what_makes_no_boxes_is_refused() {
+        let whole = (0, 0, 200, 100);
+        let shear = [1.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let perspective = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.001, 0.0, 1.0];
+        let singular = [0.0; 9];
+        let not_finite = [f32::NAN, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        for values in [shear, perspective, singular, not_finite] {
+            assert_eq!(mapping(values, whole, whole), None);
+        }
+    }
+
+    #[test]
+    fn a_rounded_zero_is_zero() {
+        let (s, c) = (90.0_f32.to_radians().sin(), 90.0_f32.to_radians().cos());
+        let turn = [c, -s, 100.0, s, c, 0.0, 0.0, 0.0, 1.0];
+        assert!(mapping(turn, (0, 0, 200, 100), (0, 0, 100, 200)).is_some());
+    }
+
+    #[test]
+    fn aspects() {
+        let hd = info(1280, 720, (1, 1));
+        for same in [(640, 360, (1, 1)), (427, 240, (1, 1)), (426, 240, (1, 1)), (720, 576, (64, 45))] {
+            assert!(same_aspect(&hd, &info(same.0, same.1, same.2)), "{same:?}");
+        }
+        for other in
+            [(640, 480, (1, 1)), (640, 360, (4, 3)), (720, 1280, (1, 1)), (0, 0, (1, 1)), (9, 9, (0, 0))]
+        {
+            assert!(!same_aspect(&hd, &info(other.0, other.1, other.2)), "{other:?}");
+        }
+        assert!(!same_aspect(&info(2, 2, (1, 1)), &info(2, 1, (1, 1))));
+    }
+
+    proptest! {
+        #[test]
+        fn scales_rounded_to_whole_pixels_keep_the_aspect(w in 2..8000i32, h in 2..8000i32, to in 2..8000i32) {
+            let height = (i64::from(to) * i64::from(h) / i64::from(w)) as i32;
+            prop_assume!(height > 0);
+            prop_assert!(same_aspect(&info(w, h, (1, 1)), &info(to, height, (1, 1))));
+        }
+
+        #[test]
+        fn velocity_is_the_move_of_a_box(vx in -1.0..1.0f32, vy in -1.0..1.0f32) {
+            let turn = [0.0, -2.0, 100.0, 0.5, 0.0, 3.0, 0.0, 0.0, 1.0];
+            let map = mapping(turn, (7, 5, 200, 100), (0, 0, 100, 200)).unwrap();
+            let still = map.bbox(&BBox::new(0.2, 0.2, 0.3, 0.3)).center();
+            let moved = map.bbox(&BBox::new(0.2 + vx, 0.2 + vy, 0.3 + vx, 0.3 + vy)).center();
+            let [x, y] = map.velocity([vx, vy]);
+            prop_assert!((moved.0 - still.0 - x).abs() < 1e-5 && (moved.1 - still.1 - y).abs() < 1e-5);
+        }
+    }
+}

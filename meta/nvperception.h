@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * Perception metadata on GStreamer buffers, for C and whatever reads C: layout version 1.
+ *
+ * Nothing has to be linked: the accessors below are inline and find the metas by name. They need
+ * <gst/gst.h> and <gst/video/video.h> of GStreamer 1.22 or later.
+ *
+ * What an accessor returns belongs to the buffer. It stays valid while the caller holds a reference to the
+ * buffer and nobody changes the buffer's metas; it is never written to. To keep it longer call
+ * nvp_retain(), and nvp_release() when done, from any thread.
+ *
+ * Coordinates are in units of the frame: (0, 0) is the top left corner, (1, 1) the bottom right. Boxes of
+ * objects that the border cuts reach outside. Text is UTF-8 without a terminator. Times are nanoseconds.
+ */
+#ifndef NVPERCEPTION_H
+#define NVPERCEPTION_H
+
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+G_BEGIN_DECLS
+
+#define NVP_LAYOUT_VERSION 1
+
+#define NVP_DETECTION_META_API "NvpDetectionMetaAPI"
+#define NVP_TRACK_META_API "NvpTrackMetaAPI"
+#define NVP_PROVENANCE_META_API "NvpProvenanceMetaAPI"
+
+typedef struct NvpHeader NvpHeader;
+
+/* How a payload is shared; both may be called from any thread. */
+typedef struct {
+  void (*retain) (const NvpHeader * payload);
+  void (*release) (const NvpHeader * payload);
+} NvpFunctions;
+
+/* What every payload starts with, in every layout version. */
+struct NvpHeader {
+  guint32 version;              /* NVP_LAYOUT_VERSION, or leave the payload alone */
+  guint32 size;                 /* bytes, this header included; may grow within a version */
+  const NvpFunctions *functions;
+};
+
+/* The meta of each kind, in every layout version. */
+typedef struct {
+  GstMeta meta;
+  const NvpHeader *payload;     /* NULL, or a reference that the meta owns */
+} NvpMeta;
+
+/* data is NULL where there is no text. */
+typedef struct {
+  const gchar *data;
+  gsize len;                    /* bytes */
+} NvpText;
+
+/* Class names: all in one text, and where each of them ends in it. */
+typedef struct {
+  NvpText text;
+  const gsize *ends;            /* bytes into text */
+  gsize count;
+} NvpLabels;
+
+/* The GstVideoCropMeta that was on the buffer when the payload was attached; all 0 when there was none.
+ * Where it differs from the one on the buffer now, the coordinates are stale: treat the payload as absent. */
+typedef struct {
+  guint32 x, y, width, height;
+} NvpCrop;
+
+typedef struct {
+  gfloat x_min, y_min, x_max, y_max;
+} NvpBox;
+
+typedef struct {
+  NvpBox box;
+  gfloat confidence;            /* in [0, 1] */
+  gint32 class_id;              /* index of its name in the labels */
+} NvpDetection;
+
+/* What one model found on a frame: none when count is 0. */
+typedef struct {
+  NvpHeader header;
+  NvpCrop crop;
+  NvpText model;
+  NvpLabels labels;
+  const NvpDetection *items;    /* by falling confidence */
+  gsize count;
+} NvpDetections;
+
+typedef enum {
+  NVP_TRACK_TENTATIVE = 0,
+  NVP_TRACK_CONFIRMED = 1,
+  NVP_TRACK_COASTED = 2,
+  NVP_TRACK_LOST = 3
+} NvpTrackState;
+
+typedef struct {
+  guint64 id;                   /* below 2^53, unique within the run */
+  guint64 age;                  /* since the first detection */
+  guint64 since_match;          /* since the last one; 0 when matched on this frame */
+  NvpBox box;
+  gfloat velocity[2];           /* of the centre: x, y, in units of the frame a second */
+  gfloat confidence;            /* in [0, 1] */
+  gint32 class_id;              /* in its model's numbering */
+  gint32 label;                 /* index of its name in the labels, -1 when it has none */
+  guint32 state;                /* NvpTrackState */
+} NvpTrack;
+
+typedef struct {
+  NvpHeader header;
+  NvpCrop crop;
+  NvpText run;                  /* UUID */
+  NvpLabels labels;
+  const NvpTrack *items;        /* by rising id */
+  gsize count;
+} NvpTracks;
+
+typedef enum {
+  NVP_OUTCOME_OK = 0,
+  NVP_OUTCOME_SKIPPED = 1,
+  NVP_OUTCOME_FAILED = 2
+} NvpOutcome;
+
+/* A frame's origin and its last stage; previous leads back to the first one. */
+typedef struct {
+  NvpHeader header;
+  NvpText feed;
+  guint64 sequence;             /* number of the frame in the feed, from 0 */
+  guint64 received;             /* since the Unix epoch */
+  guint32 stages;               /* this one included, at most 256 */
+  guint32 outcome;              /* NvpOutcome */
+  NvpText element;
+  NvpText model_sha256;         /* no text when the stage ran no model */
+  NvpText provider;             /* no text when the stage ran no model */
+  NvpText reason;               /* why it skipped the frame, or the category of the failure */
+  guint64 start;                /* on the process's monotonic clock */
+  guint64 end;
+  const NvpHeader *previous;    /* NvpProvenance of the stage before, or NULL */
+} NvpProvenance;
+
+#if GLIB_SIZEOF_VOID_P == 8
+G_STATIC_ASSERT (sizeof (NvpHeader) == 16);
+G_STATIC_ASSERT (sizeof (NvpDetection) == 24);
+G_STATIC_ASSERT (sizeof (NvpTrack) == 64);
+G_STATIC_ASSERT (sizeof (NvpDetections) == 96);
+G_STATIC_ASSERT (sizeof (NvpTracks) == 96);
+G_STATIC_ASSERT (sizeof (NvpProvenance) == 144);
+#endif
+
+static inline void
+nvp_retain (const NvpHeader * payload)
+{
+  payload->functions->retain (payload);
+}
+
+static inline void
+nvp_release (const NvpHeader * payload)
+{
+  payload->functions->release (payload);
+}
+
+/* The next payload of a kind that this header describes, or NULL. *state is NULL at first. */
+static inline const NvpHeader *
+nvp_buffer_iterate (GstBuffer * buffer, const gchar * api, gsize size, gpointer * state)
+{
+  GType type = g_type_from_name (api);
+  GstMeta *meta;
+
+  if (type == 0)
+    return NULL;
+  while ((meta = gst_buffer_iterate_meta_filtered (buffer, state, type))) {
+    const NvpHeader *payload = ((NvpMeta *) meta)->payload;
+
+    if (payload && payload->version == NVP_LAYOUT_VERSION && payload->size >= size)
+      return payload;
+  }
+  return NULL;
+}
+
+static inline gboolean
+nvp_crop_holds (GstBuffer * buffer, const NvpCrop * crop)
+{
+  static const NvpCrop whole = { 0, 0, 0, 0 };
+  GType type = g_type_from_name ("GstVideoCropMetaAPI");
+  GstVideoCropMeta *now = type ? (GstVideoCropMeta *) gst_buffer_get_meta (buffer, type) : NULL;
+  NvpCrop is = whole;
+
+  if (now) {
+    is.x = now->x;
+    is.y = now->y;
+    is.width = now->width;
+    is.height = now->height;
+  }
+  return is.x == crop->x && is.y == crop->y && is.width == crop->width && is.height == crop->height;
+}
+
+/* What the next model found, in the order of attaching, or NULL. *state is NULL at first. */
+static inline const NvpDetections *
+nvp_buffer_iterate_detections (GstBuffer * buffer, gpointer * state)
+{
+  const NvpHeader *payload;
+
+  while ((payload = nvp_buffer_iterate (buffer, NVP_DETECTION_META_API, sizeof (NvpDetections), state))) {
+    const NvpDetections *detections = (const NvpDetections *) payload;
+
+    if (nvp_crop_holds (buffer, &detections->crop))
+      return detections;
+  }
+  return NULL;
+}
+
+/* What the first model found, or NULL when none has looked at the frame. */
+static inline const NvpDetections *
+nvp_buffer_get_detections (GstBuffer * buffer)
+{
+  gpointer state = NULL;
+
+  return nvp_buffer_iterate_detections (buffer, &state);
+}
+
+/* The tracks of the frame, or NULL when no tracker has seen it. */
+static inline const NvpTracks *
+nvp_buffer_get_tracks (GstBuffer * buffer)
+{
+  gpointer state = NULL;
+  const NvpHeader *payload;
+
+  while ((payload = nvp_buffer_iterate (buffer, NVP_TRACK_META_API, sizeof (NvpTracks), &state))) {
+    const NvpTracks *tracks = (const NvpTracks *) payload;
+
+    if (nvp_crop_holds (buffer, &tracks->crop))
+      return tracks;
+  }
+  return NULL;
+}
+
+/* The last stage of the frame, or NULL. */
+static inline const NvpProvenance *
+nvp_buffer_get_provenance (GstBuffer * buffer)
+{
+  gpointer state = NULL;
+
+  return (const NvpProvenance *)
+      nvp_buffer_iterate (buffer, NVP_PROVENANCE_META_API, sizeof (NvpProvenance), &state);
+}
+
+/* The name of a class; no text when it has none. */
+static inline NvpText
+nvp_labels_get (const NvpLabels * labels, gint32 index)
+{
+  NvpText name = { NULL, 0 };
+  gsize start, end;
+
+  if (index < 0 || (gsize) index >= labels->count)
+    return name;
+  start = index ? labels->ends[index - 1] : 0;
+  end = labels->ends[index];
+  if (start > end || end > labels->text.len)
+    return name;
+  name.data = labels->text.data + start;
+  name.len = end - start;
+  return name;
+}
+
+G_END_DECLS
+
+#endif /* NVPERCEPTION_H */

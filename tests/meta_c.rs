@@ -1,0 +1,84 @@
+//! The C header reads what Rust has attached.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use gst::prelude::*;
+use gstnvperception::detection::{Detection, Detections};
+use gstnvperception::geometry::BBox;
+use gstnvperception::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta};
+use gstnvperception::provenance::{Outcome, Stage};
+use gstnvperception::track::{Track, TrackState, Tracks};
+
+/// Compiles the C filter against the header, warnings being errors.
+fn build_reader() -> PathBuf {
+    let output = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("libgstmetareader.so");
+    let flags = Command::new("pkg-config")
+        .args(["--cflags", "--libs", "gstreamer-video-1.0", "gstreamer-base-1.0"])
+        .output()
+        .expect("pkg-config runs");
+    assert!(flags.status.success(), "{}", String::from_utf8_lossy(&flags.stderr));
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+        .args(["-shared", "-fPIC", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-I"])
+        .arg(root.join("meta"))
+        .arg(root.join("tests/meta_reader.c"))
+        .arg("-o")
+        .arg(&output)
+        .args(String::from_utf8(flags.stdout).unwrap().split_whitespace())
+        .status()
+        .expect("a C compiler runs");
+    assert!(status.success());
+    output
+}
+
+fn attach(buffer: &mut gst::BufferRef) {
+    let bbox = BBox::new(0.25, 0.5, 0.75, 1.25);
+    let item = Detection { bbox, confidence: 0.5, class_id: 1 };
+    let labels = ["person", "größe"].into_iter().collect();
+    DetectionMeta::add(buffer, Detections { model: "det".into(), labels, items: vec![item, item] });
+    DetectionMeta::add(buffer, Detections { model: "none".into(), ..Detections::default() });
+    let track = Track { id: 1 << 52, age: 40, bbox, velocity: [0.5, -0.25], ..Track::default() };
+    let items = vec![Track { state: TrackState::Coasted, label: 0, class_id: 7, ..track }];
+    TrackMeta::set(buffer, Tracks { run: "run".into(), labels: ["car"].into_iter().collect(), items });
+    let stage = Stage {
+        element: "one".into(),
+        model_sha256: None,
+        provider: Some("CPU".into()),
+        start: 1,
+        end: 2,
+        outcome: Outcome::Ok,
+    };
+    let origin = || Origin { feed: "door".into(), sequence: 9, received: 0 };
+    ProvenanceMeta::append(buffer, origin, stage.clone());
+    let skipped = Outcome::Skipped("interval".into());
+    ProvenanceMeta::append(
+        buffer,
+        origin,
+        Stage { element: "two".into(), provider: None, outcome: skipped, ..stage },
+    );
+}
+
+#[test]
+fn c_reads_what_rust_attached() {
+    gst::init().unwrap();
+    let plugin = gst::Plugin::load_file(build_reader()).unwrap();
+    gst::Registry::get().add_plugin(&plugin).unwrap();
+    let pipeline = gst::parse::launch("appsrc name=frames ! metareader ! fakesink").unwrap();
+    let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+    let src = pipeline.by_name("frames").and_downcast::<gst_app::AppSrc>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut buffer = gst::Buffer::new();
+    attach(buffer.get_mut().unwrap());
+    src.push_buffer(buffer).unwrap();
+    let wait = Some(gst::ClockTime::from_seconds(20));
+    let message = pipeline.bus().unwrap().timed_pop_filtered(wait, &[gst::MessageType::Element]).unwrap();
+    let said: String = message.structure().unwrap().get("said").unwrap();
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(
+        said,
+        "det: größe 0.50 0.25,0.50,0.75,1.25 größe 0.50 0.25,0.50,0.75,1.25; none:; \
+         run: 4503599627370496 car state 2 age 40 at 0.25,0.50,0.75,1.25 moving 0.50,-0.25; \
+         door 9: two  1 interval; one CPU 0 ;"
+    );
+}

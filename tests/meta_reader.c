@@ -1,0 +1,82 @@
+/* A filter that says in a message what it reads from a buffer through nvperception.h. */
+#include <gst/base/gstbasetransform.h>
+
+#include "nvperception.h"
+
+#define TEXT(t) (int) (t).len, (t).data ? (t).data : ""
+
+typedef GstBaseTransform MetaReader;
+typedef GstBaseTransformClass MetaReaderClass;
+
+G_DEFINE_TYPE (MetaReader, meta_reader, GST_TYPE_BASE_TRANSFORM)
+
+static GstFlowReturn
+meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
+{
+  GString *said = g_string_new (NULL);
+  gpointer state = NULL;
+  const NvpDetections *detections;
+  const NvpTracks *tracks = nvp_buffer_get_tracks (buffer);
+  const NvpProvenance *stage = nvp_buffer_get_provenance (buffer);
+
+  while ((detections = nvp_buffer_iterate_detections (buffer, &state))) {
+    g_string_append_printf (said, "%.*s:", TEXT (detections->model));
+    for (gsize i = 0; i < detections->count; i++) {
+      const NvpDetection *d = &detections->items[i];
+      NvpText label = nvp_labels_get (&detections->labels, d->class_id);
+
+      g_string_append_printf (said, " %.*s %.2f %.2f,%.2f,%.2f,%.2f", TEXT (label), d->confidence,
+          d->box.x_min, d->box.y_min, d->box.x_max, d->box.y_max);
+    }
+    g_string_append (said, "; ");
+  }
+  for (gsize i = 0; tracks && i < tracks->count; i++) {
+    const NvpTrack *t = &tracks->items[i];
+    NvpText label = nvp_labels_get (&tracks->labels, t->label);
+
+    g_string_append_printf (said, "%.*s: %" G_GUINT64_FORMAT " %.*s state %u age %" G_GUINT64_FORMAT
+        " at %.2f,%.2f,%.2f,%.2f moving %.2f,%.2f; ", TEXT (tracks->run), t->id, TEXT (label), t->state,
+        t->age, t->box.x_min, t->box.y_min, t->box.x_max, t->box.y_max, t->velocity[0], t->velocity[1]);
+  }
+  if (stage)
+    g_string_append_printf (said, "%.*s %" G_GUINT64_FORMAT ":", TEXT (stage->feed), stage->sequence);
+  for (; stage; stage = (const NvpProvenance *) stage->previous) {
+    g_string_append_printf (said, " %.*s %.*s %u %.*s;", TEXT (stage->element), TEXT (stage->provider),
+        stage->outcome, TEXT (stage->reason));
+  }
+  gst_element_post_message (GST_ELEMENT (reader), gst_message_new_element (GST_OBJECT (reader),
+          gst_structure_new ("meta-reader", "said", G_TYPE_STRING, said->str, NULL)));
+  g_string_free (said, TRUE);
+  return GST_FLOW_OK;
+}
+
+static void
+meta_reader_class_init (MetaReaderClass * klass)
+{
+  static GstStaticPadTemplate sink =
+      GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+  static GstStaticPadTemplate src =
+      GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+  GstElementClass *element = GST_ELEMENT_CLASS (klass);
+
+  gst_element_class_set_static_metadata (element, "Meta reader", "Filter/Video", "Reads metas", "tests");
+  gst_element_class_add_static_pad_template (element, &sink);
+  gst_element_class_add_static_pad_template (element, &src);
+  klass->transform_ip = meta_reader_transform_ip;
+}
+
+static void
+meta_reader_init (MetaReader * reader)
+{
+  gst_base_transform_set_passthrough (reader, TRUE);
+}
+
+static gboolean
+plugin_init (GstPlugin * plugin)
+{
+  return gst_element_register (plugin, "metareader", GST_RANK_NONE, meta_reader_get_type ());
+}
+
+#define PACKAGE "nvperception-tests"
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, metareader, "Reads metas from C", plugin_init, "1",
+    "MIT/X11", "nvperception-tests", "https://gstreamer.freedesktop.org")
