@@ -92,7 +92,7 @@ impl<'a> ProvenanceRef<'a> {
     }
 
     /// The stages in the order they worked.
-    pub fn stages(&self) -> impl Iterator<Item = StageRef<'a>> {
+    pub fn stages(&self) -> impl Iterator<Item = StageRef<'a>> + use<'a> {
         let (last, count) = (*self, self.view.stages.min(MAX_STAGES) as usize);
         (0..count).rev().map_while(move |back| last.backwards().nth(back))
     }

@@ -25,3 +25,6 @@ pub mod elements;
 #[cfg(feature = "plugin")]
 #[path = "../meta/mod.rs"]
 pub mod meta;
+
+#[cfg(feature = "plugin")]
+pub use elements::plugin_register_static;

@@ -1,0 +1,132 @@
+//! What the stream says of a buffer, and the buffer as a source of records.
+
+use std::sync::Arc;
+
+use super::Format;
+use crate::meta::{DetectionMeta, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta};
+use crate::record::{
+    self, DetectionRecord, Header, ProvenanceRecord, RecordSource, StageOutcome, StageRecord, Timestamp,
+    TrackRecord,
+};
+
+/// What the events so far said of the buffers to come.
+pub(super) struct Stream {
+    format: Format,
+    /// The feed's id when a property sets it.
+    named: Option<Arc<str>>,
+    stream_id: String,
+    size: Option<(u32, u32)>,
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    frames: u64,
+}
+
+impl Stream {
+    pub(super) fn new(format: Format, feed: Option<Arc<str>>) -> Self {
+        Self { format, named: feed, stream_id: String::new(), size: None, segment: None, frames: 0 }
+    }
+
+    /// Another stream is another feed, whose frames count from 0, unless a property names the feed.
+    pub(super) fn start(&mut self, stream_id: &str) {
+        if self.named.is_none() && self.stream_id != stream_id {
+            self.frames = 0;
+        }
+        stream_id.clone_into(&mut self.stream_id);
+    }
+
+    /// Takes the size from caps of any features; false when they have none.
+    pub(super) fn set_caps(&mut self, caps: &gst::CapsRef) -> bool {
+        let dimension = |name| caps.structure(0)?.get::<i32>(name).ok()?.try_into().ok();
+        self.size = dimension("width").zip(dimension("height"));
+        self.size.is_some()
+    }
+
+    /// Takes the segment; buffers have a running time in a TIME segment only.
+    pub(super) fn set_segment(&mut self, segment: &gst::Segment) {
+        self.segment = segment.downcast_ref::<gst::ClockTime>().cloned();
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.segment = None;
+    }
+
+    /// Appends what is to be published of `buffer`. `now` stands in for the time of reception when the buffer
+    /// does not tell it.
+    ///
+    /// # Errors
+    /// When the size of the frames is not known yet.
+    pub(super) fn write(
+        &mut self,
+        line: &mut Vec<u8>,
+        buffer: &gst::BufferRef,
+        now: Timestamp,
+    ) -> Result<(), gst::FlowError> {
+        let (width, height) = self.size.ok_or(gst::FlowError::NotNegotiated)?;
+        let provenance = ProvenanceMeta::get(buffer);
+        let named = self.named.as_deref().or(provenance.as_ref().map(ProvenanceRef::feed));
+        let running_time = self.segment.as_ref().and_then(|s| s.to_running_time(buffer.pts()));
+        let header = Header {
+            feed: named.unwrap_or(&self.stream_id),
+            seq: provenance.as_ref().map_or(self.frames, ProvenanceRef::sequence),
+            pts: buffer.pts().map(gst::ClockTime::nseconds),
+            running_time: running_time.map(gst::ClockTime::nseconds),
+            wall: provenance.as_ref().map_or(now, |p| Timestamp(p.received())),
+            width,
+            height,
+        };
+        let frame = Frame { header, buffer };
+        match self.format {
+            Format::Json => record::write_line(line, &frame),
+            Format::Mot => record::mot::write_rows(line, &frame),
+        }
+        self.frames += 1;
+        Ok(())
+    }
+}
+
+/// A buffer with its metas.
+struct Frame<'a> {
+    header: Header<'a>,
+    buffer: &'a gst::BufferRef,
+}
+
+impl RecordSource for Frame<'_> {
+    fn header(&self) -> Header<'_> {
+        self.header
+    }
+
+    fn detections(&self) -> Option<impl Iterator<Item = DetectionRecord<&str>>> {
+        let mut models = DetectionMeta::all(self.buffer).peekable();
+        models.peek()?;
+        Some(models.flat_map(|found| {
+            found.items().iter().map(move |d| DetectionRecord::new(found.model(), found.label(d.class_id), d))
+        }))
+    }
+
+    fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<&str>>> {
+        let tracks = TrackMeta::get(self.buffer)?;
+        Some(tracks.items().iter().map(move |t| TrackRecord::new(tracks.label(t.label), t)))
+    }
+
+    fn provenance(&self) -> Option<ProvenanceRecord<impl Iterator<Item = StageRecord<&str>>>> {
+        let provenance = ProvenanceMeta::get(self.buffer)?;
+        let received = Timestamp(provenance.received());
+        Some(ProvenanceRecord { received, stages: provenance.stages().map(stage_record) })
+    }
+}
+
+fn stage_record(stage: StageRef<'_>) -> StageRecord<&str> {
+    let (outcome, reason) = match stage.outcome() {
+        OutcomeRef::Ok => (StageOutcome::Ok, None),
+        OutcomeRef::Skipped(reason) => (StageOutcome::Skipped, Some(reason)),
+        OutcomeRef::Failed(reason) => (StageOutcome::Failed, Some(reason)),
+    };
+    StageRecord {
+        element: stage.element(),
+        model_sha256: stage.model_sha256(),
+        provider: stage.provider(),
+        start: stage.start(),
+        end: stage.end(),
+        outcome,
+        reason,
+    }
+}
