@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 /// How long a write may go without looking whether it has been given up.
@@ -43,6 +44,9 @@ impl Target {
             (Self::Unix(_), _) => "Start the process that listens on this socket first.",
             (Self::File(_), io::ErrorKind::NotFound) => "Make the folder first, or set another location.",
             (Self::File(_), io::ErrorKind::IsADirectory) => "Add the name of a file to the location.",
+            (Self::File(_), _) if Errno::from_io_error(error) == Some(Errno::NXIO) => {
+                "Start the reader of this pipe first."
+            }
             (Self::File(_), _) => "Set a location that this user may write.",
         }
     }
@@ -107,7 +111,7 @@ impl Sink {
     fn writable(&self) -> io::Result<bool> {
         match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&PATIENCE)) {
             Ok(n) => Ok(n > 0),
-            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(Errno::INTR) => Ok(false),
             Err(e) => Err(e.into()),
         }
     }
