@@ -41,13 +41,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Pedestrians of 1/16 by 1/4 of the frame that cross it in seven seconds, 30 frames a second.
+/// Pedestrians of 1/16 by 1/4 of the frame that walk across it and back, seven seconds each way, 30 frames a second.
 fn fill(scene: &mut Scene, frame: u64) {
     scene.clear(Some(frame * 33_333_333));
     scene.set_run("bench");
     for id in 1..=OBJECTS {
         let seed = id as f32 * 0.618;
-        let x = (seed + frame as f32 / 210.0).fract();
+        let x = ((seed + frame as f32 / 210.0) % 2.0 - 1.0).abs();
         let y = 0.2 + 0.6 * (seed * 7.0).fract();
         let track = Track {
             id,

@@ -90,6 +90,10 @@ pub struct Ink {
 type Texel = [u8; 4];
 
 const MAX_GRIDS: usize = 3;
+/// Pixels that a group of bars may reach over; even.
+pub(super) const MAX_BAR: i32 = 24;
+/// Bytes of as many pixels in the widest format.
+const STRIP: usize = 4 * MAX_BAR as usize;
 
 /// Samples at regular places of one plane: every format is one to three of these.
 #[derive(Clone, Copy, Debug)]
@@ -190,7 +194,8 @@ impl<'f, 'p> Canvas<'f, 'p> {
         for (grid, texel) in self.grids[..self.count].iter().zip(ink.texels) {
             let columns = Samples::new(x.clone(), grid.shift.0, self.frame.width());
             let rows = Samples::new(y.clone(), grid.shift.1, self.frame.height());
-            let flat = Flat { grid, columns, rows, opacity: opacity.min(OPAQUE) };
+            let opacity = opacity.min(OPAQUE);
+            let flat = Flat { grid, columns, rows, opacity };
             match (grid.step, grid.lanes) {
                 (1, _) => flat.draw::<1, 1>(self.frame, texel),
                 (2, 1) => flat.draw::<2, 1>(self.frame, texel),
@@ -198,6 +203,21 @@ impl<'f, 'p> Canvas<'f, 'p> {
                 (3, _) => flat.draw::<3, 3>(self.frame, texel),
                 (_, 1) => flat.draw::<4, 1>(self.frame, texel),
                 (..) => flat.draw::<4, 4>(self.frame, texel),
+            }
+        }
+    }
+
+    /// Draws groups of bars into the rows from `y0` up to `y1`, all of them in one pass over the rows. The bars
+    /// of a group lie over each other, the last one on top, and reach over at most [`MAX_BAR`] pixels.
+    pub(super) fn bars<const N: usize>(&mut self, y0: i32, y1: i32, groups: [&[Bar<'_>]; N]) {
+        let Some(rows) = clip(y0, y1, self.height()) else { return };
+        for (index, grid) in self.grids[..self.count].iter().enumerate() {
+            let rows = Samples::new(rows.clone(), grid.shift.1, self.frame.height());
+            for (rows, weight) in rows.by_weight() {
+                let strips = groups.map(|bars| Strip::new(bars, index, grid, weight, self.frame.width()));
+                for row in self.frame.rows_mut(grid.plane, rows) {
+                    strips.iter().for_each(|strip| strip.draw(row));
+                }
             }
         }
     }
@@ -263,6 +283,72 @@ impl Samples {
     fn whole(&self) -> Range<usize> {
         let first = self.pixels.start.div_ceil(1 << self.shift);
         first..(self.pixels.end >> self.shift).max(first)
+    }
+
+    /// Runs of samples of one weight: the first and the last when they are partly covered, and the whole ones.
+    fn by_weight(&self) -> impl Iterator<Item = (Range<usize>, u16)> {
+        let (all, whole) = (self.range(), self.whole());
+        let first_after = whole.end.max(all.start);
+        [all.start..whole.start.min(all.end), whole, first_after..all.end]
+            .into_iter()
+            .filter(|range| !range.is_empty())
+            .map(|range| (range.clone(), self.weight(range.start)))
+    }
+}
+
+/// Columns from `x0` up to `x1` that take a colour, `opacity` from 0 to [`OPAQUE`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bar<'i> {
+    pub(super) x0: i32,
+    pub(super) x1: i32,
+    pub(super) ink: &'i Ink,
+    pub(super) opacity: u16,
+}
+
+/// What bars do to the bytes of a row of one grid: `byte * keep + add`, in 1/256.
+#[derive(Clone, Debug)]
+struct Strip {
+    start: usize,
+    len: usize,
+    keep: [u16; STRIP],
+    add: [u16; STRIP],
+}
+
+impl Strip {
+    /// The bars of a group on rows of which `rows` pixels are drawn on.
+    fn new(bars: &[Bar<'_>], index: usize, grid: &Grid, rows: u16, width: usize) -> Self {
+        let mut strip = Self { start: 0, len: 0, keep: [OPAQUE; STRIP], add: [0; STRIP] };
+        let clipped = |bar: &Bar<'_>| Some(Samples::new(clip(bar.x0, bar.x1, width)?, grid.shift.0, width));
+        let ranges = || bars.iter().filter_map(clipped).map(|samples| samples.range());
+        let Some(first) = ranges().map(|range| range.start).min() else { return strip };
+        let end = ranges().map(|range| range.end).max().unwrap_or(first).min(first + STRIP / grid.step);
+        (strip.start, strip.len) = (first * grid.step, (end - first) * grid.step);
+        for bar in bars {
+            let Some(samples) = clipped(bar) else { continue };
+            for sample in samples.range().take_while(|sample| *sample < end) {
+                let covered = bar.opacity.min(OPAQUE) * rows * samples.weight(sample);
+                let at = (sample - first) * grid.step + grid.offset;
+                strip.mix(at, &bar.ink.texels[index][..grid.lanes], covered >> (grid.shift.0 + grid.shift.1));
+            }
+        }
+        strip
+    }
+
+    /// Mixes a colour over what is there.
+    fn mix(&mut self, at: usize, texel: &[u8], alpha: u16) {
+        for (i, &new) in texel.iter().enumerate() {
+            let (keep, add) = (&mut self.keep[at + i], &mut self.add[at + i]);
+            let rest = u32::from(OPAQUE - alpha);
+            *keep = (u32::from(*keep) * rest >> 8) as u16;
+            *add = (u32::from(*add) * rest + 128 >> 8) as u16 + u16::from(new) * alpha;
+        }
+    }
+
+    fn draw(&self, row: &mut [u8]) {
+        let bytes = &mut row[self.start..self.start + self.len];
+        for ((byte, keep), add) in bytes.iter_mut().zip(&self.keep).zip(&self.add) {
+            *byte = (u16::from(*byte) * keep + add + 128 >> 8) as u8;
+        }
     }
 }
 

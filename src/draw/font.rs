@@ -38,7 +38,7 @@ impl Font {
         }
         let master = (get_raster_width(WEIGHT, MASTER), MASTER.val());
         self.height = height;
-        self.advance = (height * master.0 + master.1 / 2) / master.1;
+        self.advance = ((height * master.0 + master.1 / 2) / master.1).max(1);
         self.glyphs.clear();
         self.glyphs.resize(self.advance * height * SLOTS, 0);
         self.scaled.fill(false);

@@ -12,6 +12,7 @@ mod canvas;
 mod color;
 mod font;
 mod label;
+mod outline;
 mod painter;
 mod scene;
 mod style;

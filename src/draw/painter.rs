@@ -1,6 +1,7 @@
 //! Draws scenes.
 
 use super::label::{self, Placer};
+use super::outline::Rectangle;
 use super::scene::{Object, Scene, Source};
 use super::style::{ColorBy, Style};
 use super::trail::Trails;
@@ -9,8 +10,6 @@ use crate::geometry::BBox;
 use crate::image::FrameMut;
 use crate::track::TrackState;
 
-/// Opacity of the dark edge around outlines.
-const EDGE: u16 = 110;
 /// Opacity of the plates of tracks that are only predicted.
 const FAINT: u16 = 150;
 
@@ -131,38 +130,9 @@ fn pixels(bbox: &BBox, canvas: &Canvas<'_, '_>) -> Option<Area> {
 fn paint_outline(canvas: &mut Canvas<'_, '_>, scene: &Scene, object: &Object, style: &Style, width: i32) {
     let Some(area) = pixels(&object.bbox, canvas) else { return };
     let ink = canvas.ink(color(object, style));
-    let outline = outline(object, scene.is_tracked());
-    if outline == Outline::Thin {
-        return frame_of(area, (width + 1) / 2, |side| canvas.fill(side, &ink));
-    }
-    let edge = (width + 2) / 4;
-    let black = canvas.ink(Rgb::BLACK);
-    frame_of(area.grown(edge), width + 2 * edge, |side| canvas.blend(side, &black, EDGE));
-    frame_of(area, width, |side| match outline {
-        Outline::Dashed => dashes(side, 4 * width, |dash| canvas.fill(dash, &ink)),
-        _ => canvas.fill(side, &ink),
-    });
-}
-
-/// The four sides of a rectangle's inner border, without overlap.
-fn frame_of(area: Area, width: i32, mut side: impl FnMut(Area)) {
-    let Area { x0, y0, x1, y1 } = area;
-    if x1 - x0 <= 2 * width || y1 - y0 <= 2 * width {
-        return side(area);
-    }
-    side(Area::new(x0, y0, x1, y0 + width));
-    side(Area::new(x0, y1 - width, x1, y1));
-    side(Area::new(x0, y0 + width, x0 + width, y1 - width));
-    side(Area::new(x1 - width, y0 + width, x1, y1 - width));
-}
-
-/// Cuts a side into dashes of the given length with gaps of the same length.
-fn dashes(side: Area, length: i32, mut dash: impl FnMut(Area)) {
-    let Area { x0, y0, x1, y1 } = side;
-    let step = 2 * length.max(1) as usize;
-    if x1 - x0 >= y1 - y0 {
-        (x0..x1).step_by(step).for_each(|x| dash(Area::new(x, y0, (x + length).min(x1), y1)));
-    } else {
-        (y0..y1).step_by(step).for_each(|y| dash(Area::new(x0, y, x1, (y + length).min(y1))));
+    match outline(object, scene.is_tracked()) {
+        Outline::Solid => Rectangle::new(canvas, area, width, &ink).solid(canvas),
+        Outline::Dashed => Rectangle::new(canvas, area, width, &ink).dashed(canvas),
+        Outline::Thin => Rectangle::thin(area, width, &ink).solid(canvas),
     }
 }

@@ -70,7 +70,7 @@ impl Default for Style {
 
 impl Style {
     /// The largest line width in pixels.
-    pub const MAX_LINE_WIDTH: u32 = 64;
+    pub const MAX_LINE_WIDTH: u32 = 16;
     /// The largest font size in pixels.
     pub const MAX_FONT_SIZE: u32 = 256;
 

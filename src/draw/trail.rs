@@ -9,6 +9,8 @@ use super::{Canvas, Ink, Mask};
 const POINTS: usize = 64;
 /// Trails kept; further tracks get none until one of these expires.
 const TRAILS: usize = 512;
+/// Half the thickness of the thinnest line, in pixels.
+const MIN_RADIUS: f32 = 0.5;
 
 /// A place in units of the frame, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -105,77 +107,78 @@ impl Trails {
     pub(super) fn draw(&self, id: u64, width: f32, canvas: &mut Canvas<'_, '_>, mask: &mut Mask, ink: &Ink) {
         let Some(trail) = self.trails.get(&id) else { return };
         let scale = (canvas.width() as f32, canvas.height() as f32);
-        let vertex = |p: Point| {
-            let fresh = 1.0 - (self.now - p.time) as f32 / self.length.max(1) as f32;
-            Vertex { x: p.x * scale.0, y: p.y * scale.1, radius: (width / 2.0 * fresh).max(0.5) }
-        };
-        let mut points = trail.newest_first().map(vertex);
-        let Some(mut from) = points.next() else { return };
-        for to in points {
-            // Shorter steps are the jitter of a box at rest.
-            if (to.x - from.x).hypot(to.y - from.y) < width {
+        // Shorter steps are the jitter of a box at rest; longer ones would make the masks large.
+        let step = 4.0 * width;
+        let mut points = trail.newest_first();
+        let Some(head) = points.next() else { return };
+        let mut from = (head.x * scale.0, head.y * scale.1);
+        for point in points {
+            let to = (point.x * scale.0, point.y * scale.1);
+            let distance = (to.0 - from.0).hypot(to.1 - from.1);
+            if distance < step {
                 continue;
             }
-            draw_segment(canvas, mask, from, to, ink);
+            let fresh = 1.0 - (self.now - point.time) as f32 / self.length.max(1) as f32;
+            let radius = (width / 2.0 * fresh).max(MIN_RADIUS);
+            let pieces = (distance / step) as usize;
+            let at = |i: usize| {
+                let t = i as f32 / pieces as f32;
+                (from.0 + t * (to.0 - from.0), from.1 + t * (to.1 - from.1))
+            };
+            for i in 0..pieces {
+                draw_line(canvas, mask, &Line { from: at(i), to: at(i + 1), radius }, ink);
+            }
             from = to;
         }
     }
 }
 
-/// A joint of a stroke, in pixels.
+/// A line with round ends, in pixels.
 #[derive(Clone, Copy, Debug)]
-struct Vertex {
-    x: f32,
-    y: f32,
+struct Line {
+    from: (f32, f32),
+    to: (f32, f32),
     radius: f32,
 }
 
-/// Draws a line with round ends, as thick as its vertices, two rows at a time.
-fn draw_segment(canvas: &mut Canvas<'_, '_>, mask: &mut Mask, a: Vertex, b: Vertex, ink: &Ink) {
-    let reach = a.radius.max(b.radius) + 1.0;
-    let top = (a.y.min(b.y) - reach).max(0.0) as i32 & !1;
-    let bottom = (a.y.max(b.y) + reach).min(canvas.height() as f32) as i32;
-    for y in (top..=bottom).step_by(2) {
-        let Some((left, right)) = extent(a, b, y as f32 + 1.0, reach + 1.0) else { continue };
-        let left = left.max(0.0) as i32 & !1;
-        let right = right.min(canvas.width() as f32) as i32 + 1;
-        if left >= right {
-            continue;
-        }
-        mask.reset((right - left) as usize, 2);
-        for dy in 0..2 {
-            cover(mask.row_mut(dy), left as f32 + 0.5, (y + dy as i32) as f32 + 0.5, a, b);
-        }
-        canvas.mask(left, y, mask, ink);
+fn draw_line(canvas: &mut Canvas<'_, '_>, mask: &mut Mask, line: &Line, ink: &Ink) {
+    let reach = line.radius + 0.5;
+    let span = |a: f32, b: f32, size: usize| {
+        let first = (a.min(b) - reach).floor().max(0.0) as i32 & !1;
+        let end = (a.max(b) + reach).ceil().min(size as f32) as i32;
+        (first, usize::try_from(end - first).unwrap_or(0))
+    };
+    let (x, width) = span(line.from.0, line.to.0, canvas.width());
+    let (y, height) = span(line.from.1, line.to.1, canvas.height());
+    if width == 0 || height == 0 {
+        return;
     }
+    mask.reset(width, height);
+    for i in 0..mask.height() {
+        cover(mask.row_mut(i), x as f32 + 0.5, (y + i as i32) as f32 + 0.5, line);
+    }
+    canvas.mask(x, y, mask, ink);
 }
 
-/// The columns that a segment may touch within `reach` of the height `y`.
-fn extent(a: Vertex, b: Vertex, y: f32, reach: f32) -> Option<(f32, f32)> {
-    let (dx, dy) = (b.x - a.x, b.y - a.y);
-    let (mut from, mut to) = (0.0, 1.0);
-    if dy.abs() > f32::EPSILON {
-        let (s, t) = ((y - reach - a.y) / dy, (y + reach - a.y) / dy);
-        (from, to) = (s.min(t).max(0.0), s.max(t).min(1.0));
-    }
-    if from > to {
-        return None;
-    }
-    let (s, t) = (a.x + from * dx, a.x + to * dx);
-    Some((s.min(t) - reach, s.max(t) + reach))
-}
-
-/// How much of each pixel of a row a segment covers, from its distance to the pixel's centre.
-fn cover(row: &mut [u8], x: f32, y: f32, a: Vertex, b: Vertex) {
-    let (dx, dy, dr) = (b.x - a.x, b.y - a.y, b.radius - a.radius);
+/// How much of each pixel of a row a line covers. (`x`, `y`) is the centre of the first pixel.
+///
+/// The edge falls with the square of the distance: it is 1, 1/2 and 0 where a linear one would be, half a
+/// pixel inside of the radius, on it and half a pixel outside, and needs no root. The forms of clamp and of
+/// rounding to an integer are those that compile to a few vector instructions.
+#[allow(clippy::manual_clamp)]
+fn cover(row: &mut [u8], x: f32, y: f32, line: &Line) {
+    let (dx, dy) = (line.to.0 - line.from.0, line.to.1 - line.from.1);
     let inverse = 1.0 / (dx * dx + dy * dy).max(f32::MIN_POSITIVE);
-    let py = y - a.y;
+    let (px, py) = (x - line.from.0, y - line.from.1);
+    let reach = (line.radius + 0.5) * (line.radius + 0.5);
+    let slope = 255.0 / (2.0 * line.radius);
+    // 2^23: the low bits of such a number are its integer part.
+    const INTEGER: f32 = 8_388_608.0;
     for (i, out) in row.iter_mut().enumerate() {
-        let px = x + i as f32 - a.x;
-        let along = ((px * dx + py * dy) * inverse).clamp(0.0, 1.0);
+        let px = px + i as i32 as f32;
+        let along = ((px * dx + py * dy) * inverse).max(0.0).min(1.0);
         let (ex, ey) = (px - along * dx, py - along * dy);
-        let distance = (ex * ex + ey * ey).sqrt();
-        let covered = a.radius + along * dr + 0.5 - distance;
-        *out = (covered.clamp(0.0, 1.0) * 255.0) as u8;
+        let covered = (reach - ex * ex - ey * ey) * slope;
+        *out = (covered.max(0.0).min(255.0) + INTEGER).to_bits() as u8;
     }
 }
