@@ -11,11 +11,15 @@
 mod canvas;
 mod color;
 mod font;
+mod grid;
 mod label;
 mod outline;
 mod painter;
 mod scene;
+mod strip;
 mod style;
+#[cfg(test)]
+mod tests;
 mod trail;
 
 pub use canvas::{Area, Canvas, Ink, Mask, OPAQUE};

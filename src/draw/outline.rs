@@ -42,9 +42,9 @@ impl Rectangle {
         if x1 - x0 <= 2 * self.width || y1 - y0 <= 2 * self.width {
             return canvas.fill(self.area, &self.ink);
         }
-        self.vertical(canvas, dash);
         self.horizontal(canvas, y0, dash);
         self.horizontal(canvas, y1 - self.width, dash);
+        self.vertical(canvas, dash);
     }
 
     /// The side whose line begins at row `y`, corners included.
@@ -57,10 +57,9 @@ impl Rectangle {
         }
     }
 
-    /// Both sides between the horizontal ones.
+    /// Both sides between the horizontal ones. Where the edges of those are, only the line is drawn.
     fn vertical(&self, canvas: &mut Canvas<'_, '_>, dash: i32) {
         let Area { x0, y0, x1, y1 } = self.area;
-        let (top, bottom) = (y0 + self.width, y1 - self.width);
         let (edge, line) = (self.edge, self.width);
         let side = |x: i32| {
             [
@@ -69,13 +68,16 @@ impl Rectangle {
             ]
         };
         let (left, right) = (side(x0), side(x1 - line));
-        let mut last = top;
-        for (from, to) in dashes(top, bottom, dash) {
+        let (top, bottom) = (y0 + line, y1 - line);
+        canvas.bars(top, (top + edge).min(bottom), [&left[1..], &right[1..]]);
+        let mut last = top + edge;
+        for (from, to) in dashes(top + edge, bottom - edge, dash) {
             canvas.bars(last, from, [&left[..1], &right[..1]]);
             canvas.bars(from, to, [&left, &right]);
             last = to;
         }
-        canvas.bars(last, bottom, [&left[..1], &right[..1]]);
+        canvas.bars(last, bottom - edge, [&left[..1], &right[..1]]);
+        canvas.bars((bottom - edge).max(top + edge), bottom, [&left[1..], &right[1..]]);
     }
 }
 

@@ -74,10 +74,11 @@ impl Style {
     /// The largest font size in pixels.
     pub const MAX_FONT_SIZE: u32 = 256;
 
-    /// Thickness of outlines in pixels on a frame of the given height: 2 up to 720p, 4 at 1080p, 6 at 2160p.
+    /// Thickness of outlines in pixels on a frame of the given height: 2 up to 720p, 4 at 1080p, 6 at
+    /// 2160p.
     pub(super) fn line_width(&self, height: usize) -> i32 {
         match self.line_width {
-            0 => ((height + 180) / 720).clamp(1, 8) as i32 * 2,
+            0 => ((height + 360) / 720).clamp(1, 8) as i32 * 2,
             px => px.min(Self::MAX_LINE_WIDTH) as i32,
         }
     }

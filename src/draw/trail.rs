@@ -35,10 +35,6 @@ impl Trail {
         self.points[(self.oldest + i) % POINTS]
     }
 
-    fn newest_first(&self) -> impl Iterator<Item = Point> {
-        (0..self.len).rev().map(|i| self.get(i))
-    }
-
     /// Adds a point. The newest one is replaced while it is closer than `spacing` to the one before it, so
     /// that the ring spans the trail's length at any frame rate.
     fn push(&mut self, point: Point, spacing: u64) {
@@ -109,18 +105,19 @@ impl Trails {
         let scale = (canvas.width() as f32, canvas.height() as f32);
         // Shorter steps are the jitter of a box at rest; longer ones would make the masks large.
         let step = 4.0 * width;
-        let mut points = trail.newest_first();
-        let Some(head) = points.next() else { return };
-        let mut from = (head.x * scale.0, head.y * scale.1);
-        for point in points {
-            let to = (point.x * scale.0, point.y * scale.1);
+        let Some(head) = trail.len.checked_sub(1) else { return };
+        let place = |point: Point| (point.x * scale.0, point.y * scale.1);
+        let mut from = place(trail.get(head));
+        for i in (0..head).rev() {
+            let point = trail.get(i);
+            let to = place(point);
             let distance = (to.0 - from.0).hypot(to.1 - from.1);
-            if distance < step {
+            if distance < if i == 0 { width } else { step } {
                 continue;
             }
             let fresh = 1.0 - (self.now - point.time) as f32 / self.length.max(1) as f32;
             let radius = (width / 2.0 * fresh).max(MIN_RADIUS);
-            let pieces = (distance / step) as usize;
+            let pieces = (distance / step).max(1.0) as usize;
             let at = |i: usize| {
                 let t = i as f32 / pieces as f32;
                 (from.0 + t * (to.0 - from.0), from.1 + t * (to.1 - from.1))
@@ -180,5 +177,80 @@ fn cover(row: &mut [u8], x: f32, y: f32, line: &Line) {
         let (ex, ey) = (px - along * dx, py - along * dy);
         let covered = (reach - ex * ex - ey * ey) * slope;
         *out = (covered.max(0.0).min(255.0) + INTEGER).to_bits() as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+    const LENGTH: Duration = Duration::from_secs(2);
+
+    fn times(trails: &Trails, id: u64) -> Vec<u64> {
+        let trail = &trails.trails[&id];
+        (0..trail.len).map(|i| trail.get(i).time).collect()
+    }
+
+    #[test]
+    fn points_older_than_the_length_go() {
+        let mut trails = Trails::default();
+        for now in 0..5 {
+            trails.advance("run", now * SECOND, LENGTH);
+            trails.push(1, 0.5, 0.5);
+        }
+        assert_eq!(times(&trails, 1), [2 * SECOND, 3 * SECOND, 4 * SECOND]);
+        trails.advance("run", 7 * SECOND, LENGTH);
+        assert!(trails.trails.is_empty());
+    }
+
+    #[test]
+    fn a_fast_stream_keeps_the_whole_length() {
+        let mut trails = Trails::default();
+        for i in 0..1000 {
+            trails.advance("run", i * SECOND / 240, LENGTH);
+            trails.push(1, 0.5, 0.5);
+        }
+        let times = times(&trails, 1);
+        assert_eq!(times.last(), Some(&(999 * SECOND / 240)));
+        assert!(times.len() <= POINTS && times[times.len() - 1] - times[0] > 19 * SECOND / 10);
+    }
+
+    #[test]
+    fn a_new_run_or_time_begins_anew() {
+        let mut trails = Trails::default();
+        let mut add = |run: &str, now: u64| {
+            trails.advance(run, now, LENGTH);
+            trails.push(1, 0.5, 0.5);
+            times(&trails, 1).len()
+        };
+        assert_eq!(add("a", SECOND), 1);
+        assert_eq!(add("a", SECOND + 1), 2);
+        assert_eq!(add("b", SECOND + 2), 1);
+        assert_eq!(add("b", SECOND + 3), 2);
+        assert_eq!(add("b", SECOND), 1);
+    }
+
+    #[test]
+    fn the_number_of_trails_is_bounded() {
+        let mut trails = Trails::default();
+        trails.advance("run", 0, LENGTH);
+        (0..10_000).for_each(|id| trails.push(id, 0.5, 0.5));
+        trails.push(0, f32::NAN, 0.5);
+        assert_eq!(trails.trails.len(), TRAILS);
+        assert_eq!(times(&trails, 0), [0]);
+    }
+
+    #[test]
+    fn coverage_falls_across_the_edge() {
+        let line = Line { from: (-10.0, 0.0), to: (10.0, 0.0), radius: 1.5 };
+        let at = |y: f32| {
+            let mut pixel = [0];
+            cover(&mut pixel, 0.0, y, &line);
+            pixel[0]
+        };
+        assert_eq!([at(0.0), at(1.0), at(2.0), at(-2.5)], [255, 255, 0, 0]);
+        // (2^2 - 1.5^2) / 3 of 255
+        assert_eq!(at(1.5), 149);
     }
 }
