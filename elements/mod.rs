@@ -1,1 +1,3 @@
 //! Elements: GStreamer glue around the pure layer.
+
+pub mod overlay;

@@ -92,7 +92,12 @@ impl Scene {
         Some(start..self.names.len())
     }
 
-    /// True when there is nothing to show.
+    /// How many objects there are, shown or not.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// True when there are no objects.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty()
     }
