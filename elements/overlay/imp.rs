@@ -266,7 +266,7 @@ impl NvpOverlay {
             }
         }
         gst::trace!(CAT, imp = self, "read {} objects at {time:?}", scene.len());
-        tracks.is_some() || scene.len() > 0
+        tracks.is_some() || !scene.is_empty()
     }
 
     fn running_time(&self, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {

@@ -152,14 +152,14 @@ impl Shape for Flat {
         let (columns, whole) = (self.columns.range(), self.columns.whole());
         let first = frame.rows_mut(grid.plane, self.rows.range());
         for (y, row) in self.rows.range().zip(first) {
-            let alpha = self.opacity * self.rows.weight(y) >> grid.shift.1;
+            let alpha = (self.opacity * self.rows.weight(y)) >> grid.shift.1;
             let mut run = |samples: Range<usize>, alpha: u16| {
                 let bytes = &mut row[samples.start * STEP..samples.end * STEP];
                 lerp_run::<STEP, LANES>(bytes, grid.offset, texel, alpha);
             };
             run(whole.clone(), alpha);
             for edge in (columns.start..whole.start).chain(whole.end..columns.end) {
-                run(edge..edge + 1, alpha * self.columns.weight(edge) >> grid.shift.0);
+                run(edge..edge + 1, (alpha * self.columns.weight(edge)) >> grid.shift.0);
             }
         }
     }
@@ -202,7 +202,7 @@ impl Shape for Masked<'_> {
 
 /// The samples that serve a range of pixels.
 fn served(pixels: &Range<usize>, shift: u32) -> Range<usize> {
-    pixels.start >> shift..(pixels.end - 1 >> shift) + 1
+    pixels.start >> shift..((pixels.end - 1) >> shift) + 1
 }
 
 /// A frame coordinate in a mask at `origin`.

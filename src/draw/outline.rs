@@ -42,22 +42,15 @@ impl Rectangle {
         if x1 - x0 <= 2 * self.width || y1 - y0 <= 2 * self.width {
             return canvas.fill(self.area, &self.ink);
         }
-        self.horizontal(canvas, y0, dash);
-        self.horizontal(canvas, y1 - self.width, dash);
         self.vertical(canvas, dash);
+        let edge = self.edge;
+        canvas.blend(Area::new(x0 - edge, y0 - edge, x1 + edge, y0), &self.edge_ink, EDGE);
+        self.horizontal(canvas, y0, y0, dash);
+        self.horizontal(canvas, y1 - self.width, y1 - self.width - edge, dash);
+        canvas.blend(Area::new(x0 - edge, y1, x1 + edge, y1 + edge), &self.edge_ink, EDGE);
     }
 
-    /// The side whose line begins at row `y`, corners included.
-    fn horizontal(&self, canvas: &mut Canvas<'_, '_>, y: i32, dash: i32) {
-        let Area { x0, x1, .. } = self.area;
-        let side = Area::new(x0, y, x1, y + self.width);
-        canvas.blend(side.grown(self.edge), &self.edge_ink, EDGE);
-        for (from, to) in dashes(x0, x1, dash) {
-            canvas.fill(Area { x0: from, x1: to, ..side }, &self.ink);
-        }
-    }
-
-    /// Both sides between the horizontal ones. Where the edges of those are, only the line is drawn.
+    /// The left and the right side with their edges, corners included.
     fn vertical(&self, canvas: &mut Canvas<'_, '_>, dash: i32) {
         let Area { x0, y0, x1, y1 } = self.area;
         let (edge, line) = (self.edge, self.width);
@@ -68,16 +61,24 @@ impl Rectangle {
             ]
         };
         let (left, right) = (side(x0), side(x1 - line));
-        let (top, bottom) = (y0 + line, y1 - line);
-        canvas.bars(top, (top + edge).min(bottom), [&left[1..], &right[1..]]);
-        let mut last = top + edge;
-        for (from, to) in dashes(top + edge, bottom - edge, dash) {
+        let mut last = y0;
+        for (from, to) in dashes(y0, y1, dash) {
             canvas.bars(last, from, [&left[..1], &right[..1]]);
             canvas.bars(from, to, [&left, &right]);
             last = to;
         }
-        canvas.bars(last, bottom - edge, [&left[..1], &right[..1]]);
-        canvas.bars((bottom - edge).max(top + edge), bottom, [&left[1..], &right[1..]]);
+        canvas.bars(last, y1, [&left[..1], &right[..1]]);
+    }
+
+    /// The side whose line begins at row `y`, over the corners, with its edge inside the box. What lies between
+    /// the sides' own edges is darkened from row `inner` on.
+    fn horizontal(&self, canvas: &mut Canvas<'_, '_>, y: i32, inner: i32, dash: i32) {
+        let Area { x0, x1, .. } = self.area;
+        let inset = self.width + self.edge;
+        canvas.blend(Area::new(x0 + inset, inner, x1 - inset, inner + inset), &self.edge_ink, EDGE);
+        for (from, to) in dashes(x0, x1, dash) {
+            canvas.fill(Area::new(from, y, to, y + self.width), &self.ink);
+        }
     }
 }
 

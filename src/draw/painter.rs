@@ -89,7 +89,7 @@ impl Painter {
     }
 
     fn paint_label(&mut self, canvas: &mut Canvas<'_, '_>, at: Area, object: &Object, style: &Style) {
-        let padding = self.font.height() as i32 / 4 & !1;
+        let padding = (self.font.height() as i32 / 4) & !1;
         let size = (self.font.width(&self.text) as i32 + 2 * padding, self.font.height() as i32);
         let size = ((size.0 + 1) & !1, (size.1 + 1) & !1);
         let plate = self.placer.place(at, size, (canvas.width() as i32, canvas.height() as i32));

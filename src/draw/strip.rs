@@ -43,8 +43,8 @@ impl Strip {
         for (i, &new) in texel.iter().enumerate() {
             let (keep, add) = (&mut self.keep[at + i], &mut self.add[at + i]);
             let rest = u32::from(OPAQUE - alpha);
-            *keep = (u32::from(*keep) * rest >> 8) as u16;
-            *add = (u32::from(*add) * rest + 128 >> 8) as u16 + u16::from(new) * alpha;
+            *keep = ((u32::from(*keep) * rest) >> 8) as u16;
+            *add = ((u32::from(*add) * rest + 128) >> 8) as u16 + u16::from(new) * alpha;
         }
     }
 
@@ -52,7 +52,7 @@ impl Strip {
     pub(super) fn draw(&self, row: &mut [u8]) {
         let bytes = &mut row[self.start..self.start + self.len];
         for ((byte, keep), add) in bytes.iter_mut().zip(&self.keep).zip(&self.add) {
-            *byte = (u16::from(*byte) * keep + add + 128 >> 8) as u8;
+            *byte = ((u16::from(*byte) * keep + add + 128) >> 8) as u8;
         }
     }
 }
