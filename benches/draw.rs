@@ -41,7 +41,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Pedestrians of 1/16 by 1/4 of the frame that walk across it and back, seven seconds each way, 30 frames a second.
+/// Pedestrians of 1/16 by 1/4 of the frame that walk across it and back, seven seconds each way, at 30
+/// frames a second.
 fn fill(scene: &mut Scene, frame: u64) {
     scene.clear(Some(frame * 33_333_333));
     scene.set_run("bench");

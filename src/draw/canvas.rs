@@ -8,7 +8,8 @@ use crate::image::FrameMut;
 /// Full opacity, see [`Canvas::blend`].
 pub const OPAQUE: u16 = 256;
 
-/// A rectangle of pixels, left and top edge included, right and bottom edge not. It may reach outside the frame.
+/// A rectangle of pixels, left and top edge included, right and bottom edge not. It may reach outside the
+/// frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Area {
     /// Left edge.
@@ -153,8 +154,9 @@ impl<'f, 'p> Canvas<'f, 'p> {
         }
     }
 
-    /// Draws groups of bars into the rows from `y0` up to `y1`, all of them in one pass over the rows. The bars
-    /// of a group lie over each other, the last one on top, and reach over at most [`MAX_REACH`](super::strip::MAX_REACH) pixels.
+    /// Draws groups of bars into the rows from `y0` up to `y1`, all of them in one pass over the rows. The
+    /// bars of a group lie over each other, the last one on top, and reach over at most
+    /// [`MAX_REACH`](super::strip::MAX_REACH) pixels.
     pub(super) fn bars<const N: usize>(&mut self, y0: i32, y1: i32, groups: [&[Bar<'_>]; N]) {
         let Some(rows) = clip(y0, y1, self.height()) else { return };
         for (index, grid) in self.grids[..self.count].iter().enumerate() {

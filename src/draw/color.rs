@@ -35,7 +35,7 @@ impl Rgb {
         const GOLDEN_RATIO: f64 = 0.618_033_988_749_895;
         const LIGHTNESS: [f32; 3] = [0.78, 0.66, 0.86];
         const CHROMA: f32 = 0.17;
-        // A sum in f64 keeps its fraction for every id below 2^53 to better than a degree of hue up to 2^45.
+        // In f64 the fraction is good to about a degree of hue for indices up to 2^45.
         let turn = (index as f64 * GOLDEN_RATIO).fract() as f32;
         let lightness = LIGHTNESS[(index % 3) as usize];
         let (sin, cos) = (turn * TAU).sin_cos();

@@ -30,7 +30,8 @@ impl Default for Font {
 }
 
 impl Font {
-    /// Sets the height of a line in pixels, from ascender to descender, at least 1. Does nothing when it is that already.
+    /// Sets the height of a line in pixels, from ascender to descender, at least 1. Does nothing when it is
+    /// that already.
     pub fn set_height(&mut self, height: usize) {
         let height = height.max(1);
         if self.height == height {

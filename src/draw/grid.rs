@@ -124,7 +124,8 @@ impl Samples {
         first..(self.pixels.end >> self.shift).max(first)
     }
 
-    /// Runs of samples of one weight: the first and the last when they are partly covered, and the whole ones.
+    /// Runs of samples of one weight: the first and the last when they are covered in part, and the whole
+    /// ones.
     pub(super) fn by_weight(&self) -> impl Iterator<Item = (Range<usize>, u16)> {
         let (all, whole) = (self.range(), self.whole());
         let first_after = whole.end.max(all.start);

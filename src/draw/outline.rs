@@ -70,8 +70,8 @@ impl Rectangle {
         canvas.bars(last, y1, [&left[..1], &right[..1]]);
     }
 
-    /// The side whose line begins at row `y`, over the corners, with its edge inside the box. What lies between
-    /// the sides' own edges is darkened from row `inner` on.
+    /// The side whose line begins at row `y`, over the corners, with its edge inside the box. What lies
+    /// between the sides' own edges is darkened from row `inner` on.
     fn horizontal(&self, canvas: &mut Canvas<'_, '_>, y: i32, inner: i32, dash: i32) {
         let Area { x0, x1, .. } = self.area;
         let inset = self.width + self.edge;

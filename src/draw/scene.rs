@@ -187,7 +187,7 @@ mod tests {
         let (bare, tracked) = (scene(false), scene(true));
         assert_eq!(shown(&bare, ShowDetections::Untracked, false), [left.clone(), right.clone()]);
         assert_eq!(shown(&bare, ShowDetections::Never, false), []);
-        assert_eq!(shown(&tracked, ShowDetections::Untracked, false), [confirmed.clone()]);
+        assert_eq!(shown(&tracked, ShowDetections::Untracked, false), std::slice::from_ref(&confirmed));
         assert_eq!(shown(&tracked, ShowDetections::Uncovered, false), [confirmed.clone(), right.clone()]);
         assert_eq!(shown(&tracked, ShowDetections::Uncovered, true), [confirmed.clone(), tentative]);
         assert_eq!(shown(&tracked, ShowDetections::Always, false), [confirmed, left, right]);

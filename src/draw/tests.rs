@@ -161,7 +161,8 @@ fn chroma_takes_its_share_of_the_pixels() {
     assert_eq!(luma[0], [100, 81, 81, 81, 100, 100]);
     assert_eq!(luma[2], luma[0]);
     assert_eq!(luma[3], [100; 6]);
-    // Of the first sample's four pixels two are red in the upper row and one in the lower: from 100 to 90 and 240.
+    // Of the four pixels of each sample, from left to right, 2, 4 and 0 are red in the upper row, 1, 2 and 0 in
+    // the lower: red has chroma 90 and 240.
     assert_eq!(picture.plane(1), [[95, 90, 100], [98, 95, 100]]);
     assert_eq!(picture.plane(2), [[170, 240, 100], [135, 170, 100]]);
     picture.assert_padding_untouched();
@@ -308,10 +309,12 @@ fn any_edge() -> impl Strategy<Value = f32> {
     prop_oneof![4 => -0.5f32..1.5, 1 => any::<f32>()]
 }
 
+const VISIBLE: [TrackState; 3] = [TrackState::Tentative, TrackState::Confirmed, TrackState::Coasted];
+
 prop_compose! {
     fn any_track()(
         edges in [any_edge(), any_edge(), any_edge(), any_edge()],
-        state in prop::sample::select(&[TrackState::Tentative, TrackState::Confirmed, TrackState::Coasted][..]),
+        state in prop::sample::select(&VISIBLE[..]),
         id in prop_oneof![1..4_u64, any::<u64>()],
         confidence in any::<f32>(),
         class_id in any::<i32>(),
@@ -368,8 +371,10 @@ proptest! {
         (inset, width, height) in (0..4_i32, 1..12_i32, 1..20_i32),
         opacity in 0..=OPAQUE,
     ) {
-        let (mut blended, mut barred) = (Picture::new(format, size.0, size.1), Picture::new(format, size.0, size.1));
-        let (outer, inner) = (Area::new(x, y, x + width + 2 * inset, y + height), Area::new(x + inset, y, x + inset + width, y + height));
+        let mut blended = Picture::new(format, size.0, size.1);
+        let mut barred = Picture::new(format, size.0, size.1);
+        let outer = Area::new(x, y, x + width + 2 * inset, y + height);
+        let inner = Area::new(x + inset, y, x + inset + width, y + height);
         {
             let mut frame = blended.frame();
             let mut canvas = Canvas::new(&mut frame);

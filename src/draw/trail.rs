@@ -69,7 +69,8 @@ pub(super) struct Trails {
 }
 
 impl Trails {
-    /// Begins a frame: forgets what is older than `length`, and everything in a new run or when time jumps back.
+    /// Begins a frame: forgets what is older than `length`, and everything in a new run or when time jumps
+    /// back.
     pub(super) fn advance(&mut self, run: &str, now: u64, length: Duration) {
         if self.run != run || now < self.now {
             self.trails.clear();
