@@ -1,12 +1,24 @@
-//! Elements: GStreamer glue around the pure layer.
+//! The elements: GStreamer glue around the pure layer. One folder an element.
 
 use gst::glib;
 
+mod video;
+
+pub mod overlay;
 pub mod publish;
 
 pub use plugin::plugin_register_static;
 
+/// Who made the elements, as gst-inspect-1.0 shows it.
+const AUTHOR: &str = "gst-nvperception developers";
+
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    if !crate::meta::init() {
+        return Err(glib::bool_error!(
+            "another library in this process registered nvperception metas of another layout"
+        ));
+    }
+    overlay::register(plugin)?;
     publish::register(plugin)
 }
 
@@ -18,7 +30,7 @@ mod plugin {
         nvperception,
         env!("CARGO_PKG_DESCRIPTION"),
         plugin_init,
-        env!("CARGO_PKG_VERSION"),
+        concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
         "MIT/X11",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_NAME"),

@@ -1,5 +1,7 @@
 //! Raw video frames as borrowed planes.
 
+use std::ops::Range;
+
 /// The pixel layouts that the plugin reads and draws on, named as in GStreamer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
@@ -337,5 +339,11 @@ impl<'a> FrameMut<'a> {
         let (len, _) = self.format.plane_size(plane, self.width, self.height);
         let p = &mut self.planes[plane];
         &mut p.data[y * p.stride..][..len]
+    }
+    /// Rows of a plane, each without padding. The range must lie within the plane.
+    pub fn rows_mut(&mut self, plane: usize, rows: Range<usize>) -> impl Iterator<Item = &mut [u8]> {
+        let (len, _) = self.format.plane_size(plane, self.width, self.height);
+        let p = &mut self.planes[plane];
+        p.data[rows.start * p.stride..].chunks_mut(p.stride).take(rows.len()).map(move |row| &mut row[..len])
     }
 }

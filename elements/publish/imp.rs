@@ -13,6 +13,7 @@ use super::queue::{Counters, Push, Queue, Refused};
 use super::sink::{Sink, Target};
 use super::writer::{Notice, Writer};
 use super::{Format, Policy};
+use crate::elements::AUTHOR;
 use crate::record::Timestamp;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -189,7 +190,7 @@ impl ElementImpl for Publish {
                 "Perception publisher",
                 "Filter/Analyzer/Video",
                 "Writes what earlier elements found on each frame as JSON lines or MOTChallenge text",
-                "gst-nvperception developers",
+                AUTHOR,
             )
         });
         Some(&METADATA)

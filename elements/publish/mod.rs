@@ -82,6 +82,6 @@ pub enum Policy {
 }
 
 /// Registers the element.
-pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+pub(super) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     gst::Element::register(Some(plugin), "nvppublish", gst::Rank::NONE, Publish::static_type())
 }

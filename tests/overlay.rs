@@ -1,0 +1,215 @@
+//! `nvpoverlay` in a harness: what it touches, what it leaves alone, and what each property changes.
+
+use gst::glib;
+use gst::prelude::*;
+use gstnvperception::detection::{Detection, Detections};
+use gstnvperception::elements::overlay::{NvpOverlay, ShowDetections};
+use gstnvperception::geometry::BBox;
+use gstnvperception::meta::{DetectionMeta, TrackMeta};
+use gstnvperception::track::{Track, TrackState, Tracks};
+
+const BACKGROUND: u8 = 100;
+const FORMATS: [&str; 16] = [
+    "I420", "NV12", "YV12", "NV21", "YUY2", "RGB", "BGR", "RGBA", "BGRA", "ARGB", "ABGR", "RGBx", "BGRx",
+    "xRGB", "xBGR", "GRAY8",
+];
+
+struct Overlay {
+    element: gst::Element,
+    harness: gst_check::Harness,
+    size: usize,
+    frames: u64,
+}
+
+impl Overlay {
+    fn new(format: &str, width: u32, height: u32) -> Self {
+        gst::init().unwrap();
+        let element: gst::Element = glib::Object::new::<NvpOverlay>().upcast();
+        let harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        let mut overlay = Self { element, harness, size: 0, frames: 0 };
+        overlay.set_caps(format, width, height);
+        overlay.harness.play();
+        overlay
+    }
+
+    fn set_caps(&mut self, format: &str, width: u32, height: u32) {
+        let format = gst_video::VideoFormat::from_string(format);
+        let info = gst_video::VideoInfo::builder(format, width, height).fps(gst::Fraction::new(25, 1));
+        let info = info.build().unwrap();
+        self.size = info.size();
+        self.harness.set_src_caps(info.to_caps().unwrap());
+    }
+
+    fn buffer(&mut self) -> gst::Buffer {
+        let mut buffer = gst::Buffer::from_mut_slice(vec![BACKGROUND; self.size]);
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(40 * self.frames));
+        self.frames += 1;
+        buffer
+    }
+
+    fn draw(&mut self, buffer: gst::Buffer) -> Vec<u8> {
+        let out = self.harness.push_and_pull(buffer).unwrap();
+        let map = out.map_readable().unwrap();
+        map.to_vec()
+    }
+
+    /// Draws a few frames with every kind of object, and returns the last.
+    fn draw_scene(&mut self) -> Vec<u8> {
+        (0..5)
+            .map(|i| {
+                let mut buffer = self.buffer();
+                add_scene(buffer.get_mut().unwrap(), i as f32 / 20.0);
+                self.draw(buffer)
+            })
+            .last()
+            .unwrap()
+    }
+}
+
+fn detections() -> Detections {
+    let detection =
+        |x: f32, class_id| Detection { bbox: BBox::new(x, 0.3, x + 0.2, 0.7), confidence: 0.75, class_id };
+    Detections {
+        model: "model".into(),
+        labels: ["person", "dog"].into_iter().collect(),
+        items: vec![detection(0.1, 0), detection(0.7, 1)],
+    }
+}
+
+fn add_scene(buffer: &mut gst::BufferRef, shift: f32) {
+    let track = |id, x: f32, state| Track {
+        id,
+        state,
+        bbox: BBox::new(x, 0.3, x + 0.2, 0.7),
+        confidence: 0.75,
+        label: 0,
+        ..Track::default()
+    };
+    let items = vec![
+        track(1, 0.1 + shift, TrackState::Confirmed),
+        track(2, 0.4, TrackState::Tentative),
+        track(3, 0.5, TrackState::Coasted),
+    ];
+    let labels = ["person"].into_iter().collect();
+    TrackMeta::set(buffer, Tracks { run: "run".into(), labels, items });
+    DetectionMeta::add(buffer, detections());
+}
+
+#[test]
+fn a_buffer_without_results_passes_through_untouched() {
+    let mut overlay = Overlay::new("I420", 64, 48);
+    let buffer = overlay.buffer();
+    let memory = buffer.peek_memory(0).as_ptr();
+    let out = overlay.harness.push_and_pull(buffer).unwrap();
+    assert_eq!(out.peek_memory(0).as_ptr(), memory);
+    assert!(out.map_readable().unwrap().iter().all(|&b| b == BACKGROUND));
+}
+
+#[test]
+fn a_writable_buffer_is_drawn_on_in_place() {
+    let mut overlay = Overlay::new("NV12", 64, 48);
+    let mut buffer = overlay.buffer();
+    DetectionMeta::add(buffer.get_mut().unwrap(), detections());
+    let memory = buffer.peek_memory(0).as_ptr();
+    let out = overlay.harness.push_and_pull(buffer).unwrap();
+    assert_eq!(out.peek_memory(0).as_ptr(), memory);
+    assert!(out.map_readable().unwrap().iter().any(|&b| b != BACKGROUND));
+    assert_eq!(DetectionMeta::all(&out).next().unwrap().items().len(), 2);
+}
+
+#[test]
+fn a_shared_buffer_keeps_its_pixels() {
+    let mut overlay = Overlay::new("RGB", 64, 48);
+    let mut buffer = overlay.buffer();
+    DetectionMeta::add(buffer.get_mut().unwrap(), detections());
+    let shared = buffer.clone();
+    let drawn = overlay.draw(buffer);
+    assert!(drawn.iter().any(|&b| b != BACKGROUND));
+    assert!(shared.map_readable().unwrap().iter().all(|&b| b == BACKGROUND));
+}
+
+#[test]
+fn every_format_is_drawn_on_at_any_size() {
+    for format in FORMATS {
+        for (width, height) in [(1, 1), (33, 17), (320, 240)] {
+            let mut overlay = Overlay::new(format, width, height);
+            assert!(overlay.draw_scene().iter().any(|&b| b != BACKGROUND), "{format} {width}x{height}");
+        }
+    }
+}
+
+#[test]
+fn caps_may_change_in_mid_stream() {
+    let mut overlay = Overlay::new("I420", 320, 240);
+    overlay.draw_scene();
+    overlay.set_caps("BGRx", 641, 361);
+    assert!(overlay.draw_scene().iter().any(|&b| b != BACKGROUND));
+}
+
+#[test]
+fn a_buffer_without_time_is_drawn_without_trails() {
+    let mut overlay = Overlay::new("GRAY8", 320, 240);
+    let mut draw = |shift| {
+        let mut buffer = overlay.buffer();
+        let frame = buffer.get_mut().unwrap();
+        frame.set_pts(None::<gst::ClockTime>);
+        add_scene(frame, shift);
+        overlay.draw(buffer)
+    };
+    draw(0.0);
+    let after_another = draw(0.2);
+    let mut fresh = Overlay::new("GRAY8", 320, 240);
+    let mut buffer = fresh.buffer();
+    add_scene(buffer.get_mut().unwrap(), 0.2);
+    assert_eq!(after_another, fresh.draw(buffer));
+}
+
+#[test]
+fn it_starts_again() {
+    let mut overlay = Overlay::new("I420", 320, 240);
+    let first = overlay.draw_scene();
+    for _ in 0..3 {
+        overlay.element.set_state(gst::State::Null).unwrap();
+        overlay.harness.play();
+        overlay.set_caps("I420", 320, 240);
+        overlay.frames = 0;
+        assert_eq!(overlay.draw_scene(), first);
+    }
+}
+
+#[test]
+fn every_property_changes_the_picture_while_playing() {
+    let changes: [(&str, glib::Value); 10] = [
+        ("show-boxes", false.to_value()),
+        ("show-labels", false.to_value()),
+        ("show-ids", false.to_value()),
+        ("show-confidence", false.to_value()),
+        ("show-tentative", true.to_value()),
+        ("show-detections", ShowDetections::Uncovered.to_value()),
+        ("color-by", gstnvperception::elements::overlay::ColorBy::Class.to_value()),
+        ("trail-length", 0_u32.to_value()),
+        ("line-width", 5_u32.to_value()),
+        ("font-size", 30_u32.to_value()),
+    ];
+    let plain = Overlay::new("I420", 640, 480).draw_scene();
+    let mut names = Vec::new();
+    for (name, value) in changes {
+        let mut overlay = Overlay::new("I420", 640, 480);
+        overlay.element.set_property_from_value(name, &value);
+        assert_eq!(
+            overlay.element.property_value(name).transform::<String>().unwrap().get::<String>().unwrap(),
+            value.transform::<String>().unwrap().get::<String>().unwrap()
+        );
+        assert_ne!(overlay.draw_scene(), plain, "{name}");
+        names.push(name.to_owned());
+    }
+    let overlay = Overlay::new("I420", 64, 48);
+    let own: Vec<String> = overlay
+        .element
+        .list_properties()
+        .iter()
+        .filter(|p| p.owner_type() == overlay.element.type_())
+        .map(|p| p.name().to_owned())
+        .collect();
+    assert_eq!(own, names, "each property is tested");
+}
