@@ -17,6 +17,15 @@ pub(super) struct Channel {
     pub(super) high: f32,
 }
 
+impl Channel {
+    /// Written so that it becomes one `max` and one `min`; `f32::clamp` minds NaN, which cannot occur.
+    #[inline(always)]
+    pub(super) fn clamp(&self, value: f32) -> f32 {
+        let value = if value < self.low { self.low } else { value };
+        if value > self.high { self.high } else { value }
+    }
+}
+
 /// How components become channels.
 #[derive(Clone, Debug)]
 pub(super) struct Mix {
@@ -51,10 +60,9 @@ impl Mix {
         &self.channels[..self.len]
     }
 
-    /// How many components must be read: all up to the last that any channel uses.
-    pub(super) fn components(&self) -> usize {
-        let used = |component: usize| self.channels().iter().any(|c| c.weights[component] != 0.0);
-        (0..3).rev().find(|c| used(*c)).map_or(1, |last| last + 1)
+    /// True when a channel uses more than the first component.
+    pub(super) fn reads_chroma(&self) -> bool {
+        self.channels().iter().any(|c| c.weights[1..] != [0.0; 2])
     }
 }
 

@@ -30,7 +30,7 @@ use crate::geometry::BBox;
 use crate::image::{Colorimetry, Frame, PixelFormat};
 use axis::Span;
 use color::Mix;
-use resample::Resampler;
+use resample::{Resampler, Sampling};
 use tensor::RowWriter;
 
 /// Why a frame cannot be turned into an input tensor.
@@ -172,22 +172,31 @@ impl Preprocessor {
         let x = Span::pixels(x_min, x_max - x_min, content.width);
         let y = Span::pixels(y_min, y_max - y_min, content.height);
         let mix = Mix::new(&self.spec, key.format, key.colorimetry);
-        self.resamplers.resize_with(mix.components(), Resampler::default);
-        for (i, resampler) in self.resamplers.iter_mut().enumerate() {
-            resampler.retarget(key.format, i, key.size, key.colorimetry.chroma_cosited, x, y, content);
-        }
+        self.retarget(key, &mix, x, y, content);
         self.writer.retarget(&self.spec, content);
         Plan { key, geometry: Geometry { region: key.region, content }, mix }
+    }
+
+    fn retarget(&mut self, key: PlanKey, mix: &Mix, x: Span, y: Span, content: Rect) {
+        let (size, cosited) = (key.size, key.colorimetry.chroma_cosited);
+        let mut used = 0;
+        for sampling in Sampling::groups(key.format).take(if mix.reads_chroma() { 3 } else { 1 }) {
+            if used == self.resamplers.len() {
+                self.resamplers.push(Resampler::default());
+            }
+            self.resamplers[used].retarget(sampling, size, cosited, x, y, content);
+            used += 1;
+        }
+        self.resamplers.truncate(used);
     }
 
     fn write_content(&mut self, frame: &Frame<'_>, content: Rect, tensor: &mut TensorMut<'_>) {
         let Self { spec, arch, plan: Some(plan), resamplers, writer } = self else { return };
         resamplers.iter_mut().for_each(Resampler::begin_frame);
         for y in 0..content.height {
-            for resampler in resamplers.iter_mut() {
-                resampler.advance(*arch, frame, y);
-            }
-            let rows = |component: usize| resamplers[component].row();
+            resamplers.iter_mut().for_each(|r| r.advance(*arch, frame, y));
+            let mut rows = [[].as_slice(); 3];
+            rows.iter_mut().zip(resamplers.iter().flat_map(Resampler::rows)).for_each(|(to, row)| *to = row);
             writer.write(*arch, spec, &plan.mix, rows, (content.x, content.y + y), tensor);
         }
     }

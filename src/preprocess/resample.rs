@@ -1,212 +1,240 @@
-//! One component of a frame (Y, U, V, R, G or B), resampled row by row.
+//! The components of a plane that share one sampling grid, resampled row by row.
 
 use super::Rect;
 use super::axis::{Columns, RowTap, Span, row_taps};
-use super::kernels::{self, LANES, MAX_STRIDE, UNIT};
+use super::kernels::{Blend, LANES, LerpRows, MAX_STRIDE, Resample, ResampleStrided, Split3, Widen};
 use crate::image::{Frame, Layout, PixelFormat};
 
-/// Where the samples of a component lie, and how far apart.
+/// Where the samples of one to three components lie: interleaved in one plane, on one sampling grid.
 #[derive(Clone, Copy, Debug, Default)]
-struct Samples {
+pub(super) struct Sampling {
     plane: usize,
-    /// Bytes from a sample to the next.
+    /// Bytes from a sample to the next of the same component.
     step: usize,
-    /// Bytes from the start of a row to its first sample.
-    offset: usize,
+    /// Bytes from the start of a row to the first sample of each component.
+    offsets: [usize; 3],
+    /// How many of the offsets count.
+    components: usize,
     /// True when there is one sample for two columns.
     half_width: bool,
     /// True when there is one sample for two rows.
     half_height: bool,
 }
 
-impl Samples {
-    /// Component `i` of a format, counted as Y, U, V or R, G, B.
-    fn of(format: PixelFormat, i: usize) -> Self {
-        let full = |plane, step, offset| Self { plane, step, offset, ..Self::default() };
-        let chroma = |plane, step, offset| Self {
-            half_width: true,
-            half_height: true,
-            ..full(plane, step, offset)
+impl Sampling {
+    /// The groups of components of a format; together they count Y, U, V or R, G, B.
+    pub(super) fn groups(format: PixelFormat) -> impl Iterator<Item = Self> {
+        let luma = Self::full(0, 1, &[0]);
+        let groups = match format.layout() {
+            Layout::Packed { step, r, g, b, .. } => [Some(Self::full(0, step, &[r, g, b])), None, None],
+            Layout::Packed422 => {
+                let chroma = Self { half_width: true, ..Self::full(0, 4, &[1, 3]) };
+                [Some(Self::full(0, 2, &[0])), Some(chroma), None]
+            }
+            Layout::Planar420 { u, v } => {
+                [Some(luma), Some(Self::quarter(u, 1, &[0])), Some(Self::quarter(v, 1, &[0]))]
+            }
+            Layout::SemiPlanar420 { u, v } => [Some(luma), Some(Self::quarter(1, 2, &[u, v])), None],
+            Layout::Gray => [Some(luma), None, None],
         };
-        match (format.layout(), i) {
-            (Layout::Packed { step, r, g, b, .. }, i) => full(0, step, [r, g, b][i]),
-            (Layout::Packed422, 0) => full(0, 2, 0),
-            (Layout::Packed422, i) => Self { half_width: true, ..full(0, 4, 2 * i - 1) },
-            (Layout::Planar420 { .. } | Layout::SemiPlanar420 { .. } | Layout::Gray, 0) => full(0, 1, 0),
-            (Layout::Planar420 { u, v }, i) => chroma([u, v][i - 1], 1, 0),
-            (Layout::SemiPlanar420 { u, v }, i) => chroma(1, 2, [u, v][i - 1]),
-            (Layout::Gray, _) => full(0, 1, 0),
-        }
+        groups.into_iter().flatten()
+    }
+
+    fn full(plane: usize, step: usize, offsets: &[usize]) -> Self {
+        let at = std::array::from_fn(|i| offsets.get(i).copied().unwrap_or(0));
+        Self { plane, step, offsets: at, components: offsets.len(), half_width: false, half_height: false }
+    }
+
+    fn quarter(plane: usize, step: usize, offsets: &[usize]) -> Self {
+        Self { half_width: true, half_height: true, ..Self::full(plane, step, offsets) }
     }
 }
 
-/// A row at output width that was made from one source row, kept because enlarging needs it again.
+/// The rows of one component.
 #[derive(Debug, Default)]
-struct KeptRow {
-    source: Option<usize>,
-    row: Vec<f32>,
+struct Component {
+    /// Vertically blended samples, with the border repeated.
+    working: Vec<i16>,
+    /// The output row, with some samples more than there are output columns.
+    out: Vec<f32>,
+    /// As `out`, each made from one source row and kept because enlarging needs it again.
+    kept: [Vec<f32>; 2],
 }
 
-/// Resamples one component. Made empty; [`retarget`](Self::retarget) before use.
+impl Component {
+    fn allocate(&mut self, samples: usize, outputs: usize) {
+        self.working.resize(samples.max(outputs * MAX_STRIDE) + 1, 0);
+        self.out.resize(outputs, 0.0);
+        self.kept.iter_mut().for_each(|row| row.resize(outputs, 0.0));
+    }
+}
+
+/// Resamples one group of components. Made empty; [`retarget`](Self::retarget) before use.
 #[derive(Debug, Default)]
 pub(super) struct Resampler {
-    samples: Samples,
-    /// Samples in a source row.
+    sampling: Sampling,
+    /// Samples of a component in a source row.
     width: usize,
     columns: Columns,
     rows: Vec<RowTap>,
     /// True when there are more output than source rows: then source rows are resampled horizontally first,
     /// each once, and blended vertically after.
     enlarges: bool,
-    kept: [KeptRow; 2],
-    working: Vec<i16>,
-    out: Vec<f32>,
+    /// The source row in each slot of [`Component::kept`].
+    kept: [Option<usize>; 2],
+    interleaved: Vec<i16>,
+    components: Vec<Component>,
 }
 
 impl Resampler {
-    /// Computes the tables for component `i` of frames of `size`, from the pixel positions `x` and `y`.
-    #[allow(clippy::too_many_arguments)]
+    /// Computes the tables for a group of frames of `size`, from the pixel positions `x` and `y`.
     pub(super) fn retarget(
         &mut self,
-        format: PixelFormat,
-        i: usize,
+        sampling: Sampling,
         size: (usize, usize),
         chroma_cosited: bool,
         x: Span,
         y: Span,
         content: Rect,
     ) {
-        self.samples = Samples::of(format, i);
-        let (mut x, mut y, mut height) = (x, y, size.1);
-        self.width = size.0;
-        if self.samples.half_width {
+        self.sampling = sampling;
+        let (mut x, mut y, (mut width, mut height)) = (x, y, size);
+        if sampling.half_width {
             x = if chroma_cosited { x.halved_cosited() } else { x.halved_centred() };
-            self.width = self.width.div_ceil(2);
+            width = width.div_ceil(2);
         }
-        if self.samples.half_height {
+        if sampling.half_height {
             y = y.halved_centred();
             height = height.div_ceil(2);
         }
-        self.columns.retarget(x, content.width, self.width);
+        self.width = width;
+        self.columns.retarget(x, content.width, width);
         row_taps(y, content.height, height, &mut self.rows);
         self.enlarges = content.height > height;
-        self.allocate(content.width.next_multiple_of(LANES));
-    }
-
-    fn allocate(&mut self, outputs: usize) {
-        self.working.resize(self.columns.count.max(outputs * MAX_STRIDE) + 1, 0);
-        self.out.resize(outputs, 0.0);
-        self.kept.iter_mut().for_each(|k| k.row.resize(outputs, 0.0));
+        let (samples, outputs) = (self.columns.count, content.width.next_multiple_of(LANES));
+        self.interleaved.resize(3 * samples, 0);
+        self.components.resize_with(sampling.components, Component::default);
+        self.components.iter_mut().for_each(|c| c.allocate(samples, outputs));
     }
 
     /// Forgets the rows of the last frame.
     pub(super) fn begin_frame(&mut self) {
-        self.kept.iter_mut().for_each(|k| k.source = None);
+        self.kept = [None; 2];
     }
 
     /// Computes output row `y`.
     pub(super) fn advance(&mut self, arch: pulp::Arch, frame: &Frame<'_>, y: usize) {
         let tap = self.rows[y];
-        if self.enlarges {
-            self.keep(arch, frame, tap.top);
-            self.keep(arch, frame, tap.bottom);
-            let (top, bottom) = (&self.kept[tap.top % 2].row, &self.kept[tap.bottom % 2].row);
-            let out = &mut self.out;
-            arch.dispatch(
-                #[inline(always)]
-                || kernels::lerp_rows(top, bottom, tap.frac, out),
-            );
+        if !self.enlarges {
+            self.load(arch, frame, tap);
+            self.components.iter_mut().for_each(|c| resample(arch, &self.columns, &c.working, &mut c.out));
             return;
         }
-        load(arch, frame, self.samples, &self.columns, self.width, tap, &mut self.working);
-        resample(arch, &self.columns, &self.working, &mut self.out);
+        self.keep(arch, frame, tap.top);
+        self.keep(arch, frame, tap.bottom);
+        for Component { kept, out, .. } in &mut self.components {
+            let (top, bottom) = (&kept[tap.top % 2], &kept[tap.bottom % 2]);
+            arch.dispatch(LerpRows { top, bottom, frac: tap.frac, out });
+        }
     }
 
-    /// The row that [`advance`](Self::advance) computed, in units of [`UNIT`], with some samples more than
-    /// there are output columns.
-    pub(super) fn row(&self) -> &[f32] {
-        &self.out
+    /// The rows that [`advance`](Self::advance) computed, one a component, in units of
+    /// [`UNIT`](super::kernels::UNIT). They may be longer than there are output columns.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.components.iter().map(|c| c.out.as_slice())
     }
 
     /// Neighbouring rows have slots of different parity, so the two rows of a tap never displace each other.
     fn keep(&mut self, arch: pulp::Arch, frame: &Frame<'_>, source: usize) {
-        let slot = &mut self.kept[source % 2];
-        if slot.source == Some(source) {
+        let slot = source % 2;
+        if self.kept[slot] == Some(source) {
             return;
         }
-        let tap = RowTap { top: source, bottom: source, frac: 0.0 };
-        load(arch, frame, self.samples, &self.columns, self.width, tap, &mut self.working);
-        resample(arch, &self.columns, &self.working, &mut slot.row);
-        slot.source = Some(source);
+        self.load(arch, frame, RowTap { top: source, bottom: source, frac: 0.0 });
+        for Component { working, kept, .. } in &mut self.components {
+            resample(arch, &self.columns, working, &mut kept[slot]);
+        }
+        self.kept[slot] = Some(source);
+    }
+
+    /// Fills the working rows with the vertically blended samples that the columns need.
+    fn load(&mut self, arch: pulp::Arch, frame: &Frame<'_>, tap: RowTap) {
+        let Columns { first, count, .. } = self.columns;
+        let (start, end) = (first.max(0) as usize, self.width.min((first + count as isize) as usize));
+        let at = (start as isize - first) as usize;
+        let inside = at..at + end - start;
+        let Sampling { plane, step, offsets, .. } = self.sampling;
+        let bytes = |row: usize| &frame.row(plane, row)[start * step..end * step];
+        let (top, bottom) = (bytes(tap.top), bytes(tap.bottom));
+        if step == 3 {
+            blend::<1, 0>(arch, top, bottom, tap.frac, &mut self.interleaved);
+            self.split(arch, inside.clone());
+        } else {
+            for (c, offset) in self.components.iter_mut().zip(offsets) {
+                blend_component(arch, [top, bottom], (step, offset), tap.frac, &mut c.working[inside.clone()]);
+            }
+        }
+        self.components.iter_mut().for_each(|c| repeat_border(&mut c.working, inside.clone()));
+    }
+
+    /// Distributes the interleaved samples of three components, which is cheaper after blending than before.
+    fn split(&mut self, arch: pulp::Arch, inside: std::ops::Range<usize>) {
+        let row = &self.interleaved.as_chunks::<3>().0[..inside.len()];
+        let Some(components) = self.components.first_chunk_mut::<3>() else { return };
+        let mut out = components.each_mut().map(|c| &mut c.working[inside.clone()]);
+        if self.sampling.offsets[0] == 2 {
+            out.reverse();
+        }
+        arch.dispatch(Split3 { row, out });
     }
 }
 
-/// Fills the working row with the vertically blended samples that `columns` reads.
-fn load(
+/// Repeats the samples at both ends of `inside` one step outwards.
+fn repeat_border(working: &mut [i16], inside: std::ops::Range<usize>) {
+    if inside.start > 0 {
+        working[inside.start - 1] = working[inside.start];
+    }
+    working[inside.end] = working[inside.end - 1];
+}
+
+fn blend_component(
     arch: pulp::Arch,
-    frame: &Frame<'_>,
-    samples: Samples,
-    columns: &Columns,
-    width: usize,
-    tap: RowTap,
-    working: &mut [i16],
-) {
-    let first = columns.first.max(0) as usize;
-    let end = width.min((columns.first + columns.count as isize) as usize);
-    let at = (first as isize - columns.first) as usize;
-    let inside = &mut working[at..at + end - first];
-    let (top, bottom) = (frame.row(samples.plane, tap.top), frame.row(samples.plane, tap.bottom));
-    match samples.step {
-        1 => blend::<1>(arch, top, bottom, first..end, samples.offset, tap.frac, inside),
-        2 => blend::<2>(arch, top, bottom, first..end, samples.offset, tap.frac, inside),
-        3 => blend::<3>(arch, top, bottom, first..end, samples.offset, tap.frac, inside),
-        _ => blend::<4>(arch, top, bottom, first..end, samples.offset, tap.frac, inside),
-    }
-    repeat_border(working, at, at + end - first);
-}
-
-/// Repeats the samples at both ends of `start..end` one step outwards.
-fn repeat_border(working: &mut [i16], start: usize, end: usize) {
-    if start > 0 {
-        working[start - 1] = working[start];
-    }
-    working[end] = working[end - 1];
-}
-
-fn blend<const S: usize>(
-    arch: pulp::Arch,
-    top: &[u8],
-    bottom: &[u8],
-    range: std::ops::Range<usize>,
-    offset: usize,
+    [top, bottom]: [&[u8]; 2],
+    step_and_offset: (usize, usize),
     frac: f32,
     out: &mut [i16],
 ) {
-    let (top, bottom) = (&top.as_chunks::<S>().0[range.clone()], &bottom.as_chunks::<S>().0[range]);
+    let blend = match step_and_offset {
+        (1, _) => blend::<1, 0>,
+        (2, 0) => blend::<2, 0>,
+        (2, _) => blend::<2, 1>,
+        (_, 0) => blend::<4, 0>,
+        (_, 1) => blend::<4, 1>,
+        (_, 2) => blend::<4, 2>,
+        (_, _) => blend::<4, 3>,
+    };
+    blend(arch, top, bottom, frac, out);
+}
+
+fn blend<const S: usize, const O: usize>(
+    arch: pulp::Arch,
+    top: &[u8],
+    bottom: &[u8],
+    frac: f32,
+    out: &mut [i16],
+) {
+    let (top, bottom) = (top.as_chunks::<S>().0, bottom.as_chunks::<S>().0);
     if frac < 1.0 / 65536.0 {
-        arch.dispatch(
-            #[inline(always)]
-            || kernels::widen(top, offset, out),
-        );
+        arch.dispatch(Widen::<S, O> { row: top, out });
     } else {
-        arch.dispatch(
-            #[inline(always)]
-            || kernels::blend(top, bottom, offset, frac, out),
-        );
+        arch.dispatch(Blend::<S, O> { top, bottom, frac, out });
     }
 }
 
-fn resample(arch: pulp::Arch, columns: &Columns, working: &[i16], out: &mut [f32]) {
+fn resample(arch: pulp::Arch, columns: &Columns, row: &[i16], out: &mut [f32]) {
+    let (index, frac) = (&columns.index, &columns.frac);
     match columns.stride {
-        Some(stride) => arch.dispatch(
-            #[inline(always)]
-            || kernels::resample_strided(working, stride, columns.frac[0], out),
-        ),
-        None => arch.dispatch(
-            #[inline(always)]
-            || kernels::resample(working, &columns.index, &columns.frac, out),
-        ),
+        Some(stride) => arch.dispatch(ResampleStrided { row, stride, frac: frac[0], out }),
+        None => arch.dispatch(Resample { row, index, frac, out }),
     }
 }
-
-const _: () = assert!(255 * 2 * UNIT as i32 <= i16::MAX as i32);

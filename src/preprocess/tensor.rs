@@ -4,7 +4,8 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use super::color::Mix;
-use super::{ElementType, PreprocessError, Rect, Spec, TensorLayout, kernels};
+use super::kernels::MixRow;
+use super::{ElementType, PreprocessError, Rect, Spec, TensorLayout};
 
 /// One image of an input tensor: channels x height x width elements in the order of the [`Spec`].
 #[derive(Debug)]
@@ -138,12 +139,12 @@ impl RowWriter {
     }
 
     /// Writes one row of the picture; `at` is the column and row of its first pixel in the tensor.
-    pub(super) fn write<'a>(
+    pub(super) fn write(
         &mut self,
         arch: pulp::Arch,
         spec: &Spec,
         mix: &Mix,
-        rows: impl Fn(usize) -> &'a [f32] + Copy,
+        rows: [&[f32]; 3],
         at: (usize, usize),
         tensor: &mut TensorMut<'_>,
     ) {
@@ -152,10 +153,7 @@ impl RowWriter {
             return;
         }
         for (channel, row) in mix.channels().iter().zip(&mut self.channels) {
-            arch.dispatch(
-                #[inline(always)]
-                || kernels::mix(channel, rows, row),
-            );
+            arch.dispatch(MixRow { channel, rows, out: row });
         }
         match tensor {
             TensorMut::F32(t) => self.store(arch, spec, at, t),
@@ -164,22 +162,19 @@ impl RowWriter {
         }
     }
 
-    fn write_planes<'a>(
+    fn write_planes(
         &self,
         arch: pulp::Arch,
         spec: &Spec,
         mix: &Mix,
-        rows: impl Fn(usize) -> &'a [f32] + Copy,
+        rows: [&[f32]; 3],
         at: (usize, usize),
         tensor: &mut [f32],
     ) {
         let planes = tensor.chunks_exact_mut(spec.width * spec.height);
         for (channel, plane) in mix.channels().iter().zip(planes) {
             let out = &mut plane[at.1 * spec.width + at.0..][..self.width];
-            arch.dispatch(
-                #[inline(always)]
-                || kernels::mix(channel, rows, out),
-            );
+            arch.dispatch(MixRow { channel, rows, out });
         }
     }
 
@@ -190,32 +185,45 @@ impl RowWriter {
             TensorLayout::Nchw => {
                 let planes = tensor.chunks_exact_mut(spec.width * spec.height);
                 for (row, plane) in self.channels.iter().zip(planes) {
-                    let out = &mut plane[start..][..self.width];
-                    arch.dispatch(
-                        #[inline(always)]
-                        || T::encode(row, out),
-                    );
+                    arch.dispatch(Encode { values: row, out: &mut plane[start..][..self.width] });
                 }
             }
             TensorLayout::Nhwc => {
-                let (sources, pixels) = (&self.channels[..channels], &mut self.pixels);
+                arch.dispatch(Interleave { channels: &self.channels[..channels], out: &mut self.pixels });
                 let out = &mut tensor[start * channels..][..self.width * channels];
-                arch.dispatch(
-                    #[inline(always)]
-                    || {
-                        interleave(sources, pixels);
-                        T::encode(pixels, out);
-                    },
-                );
+                arch.dispatch(Encode { values: &self.pixels, out });
             }
         }
     }
 }
 
-#[inline(always)]
-fn interleave(channels: &[Vec<f32>], pixels: &mut [f32]) {
-    let [r, g, b] = channels else { return pixels.copy_from_slice(&channels[0]) };
-    for (((p, r), g), b) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(r).zip(g).zip(b) {
-        *p = [*r, *g, *b];
+struct Encode<'a, T> {
+    values: &'a [f32],
+    out: &'a mut [T],
+}
+
+impl<T: Element> pulp::WithSimd for Encode<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: pulp::Simd>(self, _: V) {
+        T::encode(self.values, self.out);
+    }
+}
+
+struct Interleave<'a> {
+    channels: &'a [Vec<f32>],
+    out: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Interleave<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: pulp::Simd>(self, _: V) {
+        let [r, g, b] = self.channels else { return self.out.copy_from_slice(&self.channels[0]) };
+        for (((p, r), g), b) in self.out.as_chunks_mut::<3>().0.iter_mut().zip(r).zip(g).zip(b) {
+            *p = [*r, *g, *b];
+        }
     }
 }
