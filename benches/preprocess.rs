@@ -104,7 +104,9 @@ fn serve() -> Result<(), Error> {
 fn table() -> Result<(), Error> {
     println!("{:<8}{:<12}{:<6}{:>11}{:>11}", "format", "frame", "input", "median ms", "fastest ms");
     for (width, height, side) in [(1280, 720, 640), (1920, 1080, 640), (1280, 720, 416), (640, 360, 640)] {
-        for format in [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Yuy2, PixelFormat::Rgb, PixelFormat::Bgrx] {
+        for format in
+            [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Yuy2, PixelFormat::Rgb, PixelFormat::Bgrx]
+        {
             let length = (0..format.planes()).map(|p| format.plane_size(p, width, height));
             let length: usize = length.map(|(row, rows)| row * rows).sum();
             let bytes = (0..length).map(|i| (i * 2_654_435_761 >> 13) as u8).collect();

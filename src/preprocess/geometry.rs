@@ -79,10 +79,7 @@ impl Geometry {
     }
 
     fn frame_per_pixel(&self) -> (f32, f32) {
-        (
-            self.region.width() / self.content.width as f32,
-            self.region.height() / self.content.height as f32,
-        )
+        (self.region.width() / self.content.width as f32, self.region.height() / self.content.height as f32)
     }
 }
 

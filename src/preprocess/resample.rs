@@ -171,7 +171,13 @@ impl Resampler {
             self.split(arch, inside.clone());
         } else {
             for (c, offset) in self.components.iter_mut().zip(offsets) {
-                blend_component(arch, [top, bottom], (step, offset), tap.frac, &mut c.working[inside.clone()]);
+                blend_component(
+                    arch,
+                    [top, bottom],
+                    (step, offset),
+                    tap.frac,
+                    &mut c.working[inside.clone()],
+                );
             }
         }
         self.components.iter_mut().for_each(|c| repeat_border(&mut c.working, inside.clone()));

@@ -109,15 +109,22 @@ fn pad<T: Element + Default>(spec: &Spec, content: Rect, tensor: &mut [T]) {
 }
 
 fn pad_plane<T: Copy>(width: usize, content: Rect, pixel: &[T], plane: &mut [T]) {
-    let fill = |part: &mut [T]| part.chunks_exact_mut(pixel.len()).for_each(|p| p.copy_from_slice(pixel));
-    for (y, row) in plane.chunks_exact_mut(width * pixel.len()).enumerate() {
-        if (content.y..content.y + content.height).contains(&y) {
-            let (left, rest) = row.split_at_mut(content.x * pixel.len());
-            fill(left);
-            fill(&mut rest[content.width * pixel.len()..]);
-        } else {
-            fill(row);
-        }
+    let (row, n) = (width * pixel.len(), pixel.len());
+    let (above, rest) = plane.split_at_mut(content.y * row);
+    let (beside, below) = rest.split_at_mut(content.height * row);
+    fill(pixel, above);
+    for row in beside.chunks_exact_mut(row) {
+        fill(pixel, &mut row[..content.x * n]);
+        fill(pixel, &mut row[(content.x + content.width) * n..]);
+    }
+    fill(pixel, below);
+}
+
+fn fill<T: Copy>(pixel: &[T], part: &mut [T]) {
+    match pixel {
+        [value] => part.fill(*value),
+        [a, b, c] => part.as_chunks_mut::<3>().0.fill([*a, *b, *c]),
+        _ => {}
     }
 }
 

@@ -236,8 +236,11 @@ fn padding_follows_the_picture_of_its_tensor() {
     let mut preprocessor = Preprocessor::new(spec).unwrap();
     let wide = Picture::noise(PixelFormat::Rgb, (32, 8), Colorimetry::default(), 0, 1);
     let tall = Picture::noise(PixelFormat::Nv12, (8, 32), Colorimetry::default(), 0, 2);
-    let mut tensors = [(vec![0.0; spec.len()], Padding::default()), (vec![1.0; spec.len()], Padding::default())];
-    for (slot, picture) in [(0, &wide), (1, &tall), (0, &wide), (0, &tall), (1, &wide), (1, &tall), (0, &wide)] {
+    let mut tensors =
+        [(vec![0.0; spec.len()], Padding::default()), (vec![1.0; spec.len()], Padding::default())];
+    for (slot, picture) in
+        [(0, &wide), (1, &tall), (0, &wide), (0, &tall), (1, &wide), (1, &tall), (0, &wide)]
+    {
         let (tensor, padding) = &mut tensors[slot];
         preprocessor.run(&picture.frame(), TensorMut::F32(tensor), padding).unwrap();
         assert_eq!(*tensor, run(picture, WHOLE, spec).1);
