@@ -99,21 +99,68 @@ pub trait Candidate {
 /// Greedy non-maximum suppression per class: sorts `items` by falling score, keeps the best `limit` whose
 /// IoU with every better kept one of the same class is at most `iou`, and truncates the rest.
 ///
-/// Equal scores keep their order, so the result depends on the input alone.
+/// Equal scores keep their order, so the result depends on the input alone. [`Nms`] does the same again and
+/// again without allocating.
 pub fn nms<T: Candidate + Copy>(items: &mut Vec<T>, iou: f32, limit: usize) {
-    items.sort_by(|a, b| b.score().total_cmp(&a.score()));
-    let mut kept = 0;
-    for i in 0..items.len() {
-        if kept == limit {
-            break;
+    let (mut nms, mut kept) = (Nms::default(), Vec::new());
+    nms.rank(items, usize::MAX);
+    nms.suppress(items, iou, limit, &mut kept);
+    *items = kept;
+}
+
+/// [`nms`] in two steps, with the working memory kept from one frame to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Nms {
+    /// One key an item: the falling score above, the item's index below.
+    keys: Vec<u64>,
+}
+
+impl Nms {
+    /// Orders `items` by falling score and forgets all but the best `limit`; returns how many it forgot.
+    /// Equal scores keep their order. Items beyond the first 2^32 are forgotten too.
+    pub fn rank<T: Candidate>(&mut self, items: &[T], limit: usize) -> usize {
+        self.keys.clear();
+        let keys = (0..=u32::MAX).zip(items).map(|(i, item)| falling(item.score()) | u64::from(i));
+        self.keys.extend(keys);
+        if limit < self.keys.len() {
+            self.keys.select_nth_unstable(limit);
+            self.keys.truncate(limit);
         }
-        let (candidate, class) = (items[i].bbox(), items[i].class());
-        if items[..kept].iter().all(|k| k.class() != class || k.bbox().iou(&candidate) <= iou) {
-            items[kept] = items[i];
-            kept += 1;
+        self.keys.sort_unstable();
+        items.len() - self.keys.len()
+    }
+
+    /// Replaces `kept` by the best `limit` of the ranked items. `items` are those given to [`rank`](Self::rank).
+    pub fn ranked<T: Copy>(&self, items: &[T], limit: usize, kept: &mut Vec<T>) {
+        kept.clear();
+        kept.extend(self.order().take(limit).filter_map(|i| items.get(i)));
+    }
+
+    /// Replaces `kept` by the best `limit` of the ranked items whose IoU with every better kept one of the
+    /// same class is at most `iou`. `items` are those given to [`rank`](Self::rank).
+    pub fn suppress<T: Candidate + Copy>(&self, items: &[T], iou: f32, limit: usize, kept: &mut Vec<T>) {
+        kept.clear();
+        for item in self.order().filter_map(|i| items.get(i)) {
+            if kept.len() == limit {
+                break;
+            }
+            let (candidate, class) = (item.bbox(), item.class());
+            if kept.iter().all(|k| k.class() != class || k.bbox().iou(&candidate) <= iou) {
+                kept.push(*item);
+            }
         }
     }
-    items.truncate(kept);
+
+    fn order(&self) -> impl Iterator<Item = usize> {
+        self.keys.iter().map(|key| *key as u32 as usize)
+    }
+}
+
+/// A score in the upper half of a key that sorts as [`f32::total_cmp`] does, highest score first.
+fn falling(score: f32) -> u64 {
+    let bits = score.to_bits();
+    let rising = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
+    u64::from(!rising) << 32
 }
 
 #[cfg(test)]
@@ -161,5 +208,21 @@ mod tests {
         assert_eq!(items, [Item(b, 0.9, 0), Item(b, 0.4, 1), Item(far, 0.1, 0)]);
         nms(&mut items, 0.5, 2);
         assert_eq!(items.len(), 2);
+    }
+
+    #[test]
+    fn ranking_is_stable_and_bounded() {
+        let scores = [0.5, f32::NAN, -1.0, 0.5, 0.9, -0.0, 0.0];
+        let items: Vec<Item> =
+            scores.iter().zip(0..).map(|(s, class)| Item(BBox::default(), *s, class)).collect();
+        let classes = |limit: usize| {
+            let (mut nms, mut kept) = (Nms::default(), Vec::new());
+            let forgotten = nms.rank(&items, limit);
+            nms.ranked(&items, usize::MAX, &mut kept);
+            (forgotten, kept.iter().map(|i| i.2).collect::<Vec<_>>())
+        };
+        assert_eq!(classes(usize::MAX), (0, vec![1, 4, 0, 3, 6, 5, 2]));
+        assert_eq!(classes(3), (4, vec![1, 4, 0]));
+        assert_eq!(classes(0), (7, vec![]));
     }
 }

@@ -1,1 +1,47 @@
-//! (being written)
+//! Understanding a detector from what its file says, and decoding what it gives.
+//!
+//! [`understand`] turns the [`Facts`] of a loaded model into a [`Plan`] before any frame: how to make the
+//! input, how to read the outputs, what the classes are called, and what had to be assumed. What is known
+//! comes from, in this order, properties, the sidecar (both [`Hints`]), the metadata in the file, and the
+//! shapes. A family's documented preprocessing fills what is left; where two families fit, the model is
+//! refused with the choices.
+//!
+//! | family | models | outputs | default preprocessing |
+//! |---|---|---|---|
+//! | `yolov5` | YOLOv5, with objectness | \[1, N, 5 + C\], 3 anchors a cell | RGB / 255, letterbox, pad 114 |
+//! | `yolov8` | YOLOv8, 9, 11, 12 | \[1, 4 + C, N\] or \[1, N, 4 + C\] | RGB / 255, letterbox, pad 114 |
+//! | `end-to-end` | YOLOv10, YOLO26 | \[1, N, 6\], no suppression | RGB / 255, letterbox, pad 114 |
+//! | `yolox` | YOLOX | \[1, N, 5 + C\], one a cell, grid not applied | BGR, letterbox-topleft, pad 114 |
+//! | `yolox-decoded` | YOLOX, grid applied | \[1, N, 5 + C\], one a cell; only by name | as `yolox` |
+//!
+//! N counts the cells of the input's grids of stride 8, 16 and 32 (also with 4 or 64, or without 8); C is the
+//! number of classes. Each prediction counts as its best class only. Models with u8 inputs normalise
+//! themselves: they get pixels as they are.
+//!
+//! A caller goes: read the sidecar with [`Hints::from_json`] and the labels file it names with
+//! [`labels::from_text`]; [`input`] says which tensor to run the model on once; put the shapes that came out
+//! into the facts with [`Facts::observe`]; [`understand`]; [`Decoder::check`] on the outputs of that run; then
+//! [`Decoder::decode`] every frame.
+//!
+//! A new family is one file in `family/` with a static [`Family`], and a row in [`FAMILIES`], in the table
+//! above and in the examples of `schema/model.schema.json`.
+
+mod decode;
+mod error;
+mod facts;
+mod family;
+mod filter;
+pub mod labels;
+mod nearest;
+mod sidecar;
+#[cfg(test)]
+mod tests;
+mod understand;
+
+pub use decode::{DecodeError, DecodeParams, DecodeReport, Decoder, MAX_CANDIDATES, TensorData, TensorView};
+pub use error::{Choice, ModelError, Source};
+pub use facts::{ElementKind, Facts, TensorFacts};
+pub use family::{FAMILIES, Family, Preprocess};
+pub use filter::{ClassFilter, FilterError};
+pub use sidecar::{Hints, LabelSource, MAX_SIDE, SidecarError};
+pub use understand::{Input, Plan, input, understand};
