@@ -165,7 +165,7 @@ impl fmt::Display for ModelError {
             }
             Self::NoFamily { outputs, size: (width, height) } => {
                 write!(f, "the outputs fit no known family: {} at an input of ", List(outputs))?;
-                write!(f, "{width}x{height}. Known: {}", Known)
+                write!(f, "{width}x{height}. Known: {Known}")
             }
             Self::Ambiguous { outputs, choices } => {
                 write!(f, "the outputs {} fit more than one family: {}", List(outputs), Choices(choices))?;

@@ -123,7 +123,8 @@ impl Hints {
             "scale" => self.scale = Some(take(value, "scale", NUMBERS, numbers)?),
             "mean" => self.mean = Some(take(value, "mean", NUMBERS, numbers)?),
             "std" => {
-                self.std = Some(take(value, "std", "a number or an array of 3, none of them 0", divisors)?)
+                let expected = "a number or an array of 3, none of them 0";
+                self.std = Some(take(value, "std", expected, divisors)?);
             }
             "resize" => {
                 let expected = "\"letterbox\", \"letterbox-topleft\" or \"stretch\"";

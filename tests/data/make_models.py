@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Writes the tiny detectors of tests/data/models. Needs the Python packages onnx and numpy; --verify also
+onnxruntime.
+
+Every good model takes a picture of 96x64 pixels and sees one object per channel, as confident as that channel is
+bright on average: class 0 in (8, 20)-(24, 44), class 1 in (40, 20)-(56, 44), class 2 in (72, 20)-(88, 44). Class 0
+is seen twice, the second time one pixel to the right and a tenth less confident. So a red picture tells whether the
+colours, the scale and the suppression of duplicates are right.
+"""
+
+import argparse
+import math
+import pathlib
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+WIDTH, HEIGHT = 96, 64
+CELLS = 12 * 8 + 6 * 4 + 3 * 2
+# Centre x, centre y, width, height, channel and class, weight of the score.
+OBJECTS = [(16, 32, 16, 24, 0, 1.0), (48, 32, 16, 24, 1, 1.0), (80, 32, 16, 24, 2, 1.0), (17, 32, 16, 24, 0, 0.9)]
+NAMES = "{0: 'first', 1: \"second's\", 2: 'third'}"
+METADATA = {"names": NAMES, "stride": "32", "task": "detect", "imgsz": f"[{HEIGHT}, {WIDTH}]", "batch": "1"}
+
+
+class Graph:
+    """Collects nodes and initialisers under short names."""
+
+    def __init__(self):
+        self.nodes, self.constants = [], []
+
+    def const(self, values, dtype):
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
+        return name
+
+    def add(self, op, *inputs, output=None, **attributes):
+        output = output or f"n{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))
+        return output
+
+
+def channel_means(g, element, nhwc, full_scale):
+    """The mean of each channel of the input, in [0, 1]."""
+    picture = "images"
+    if element != TensorProto.FLOAT:
+        picture = g.add("Cast", picture, to=TensorProto.FLOAT)
+    means = g.add("ReduceMean", picture, axes=[1, 2] if nhwc else [2, 3], keepdims=0)
+    return g.add("Div", g.add("Reshape", means, g.const([3], np.int64)), g.const(full_scale, np.float32))
+
+
+def cells_of_input(g):
+    """The number of grid cells of the input, as a tensor of one number."""
+    shape = g.add("Shape", "images")
+    side = [g.add("Gather", shape, g.const([axis], np.int64)) for axis in (2, 3)]
+    levels = []
+    for stride in (8, 16, 32):
+        rows, columns = (g.add("Div", s, g.const([stride], np.int64)) for s in side)
+        levels.append(g.add("Mul", rows, columns))
+    return g.add("Add", g.add("Add", levels[0], levels[1]), levels[2])
+
+
+def scatter(g, cells, fields, rows, scores):
+    """A matrix of zeros with some rows given and a column of scores in them."""
+    count = cells if isinstance(cells, str) else g.const([cells], np.int64)
+    zeros = g.add("ConstantOfShape", g.add("Concat", count, g.const([fields], np.int64), axis=0))
+    entries = [(r, f, v) for r, row in rows for f, v in row.items()]
+    where = g.const([(r, f) for r, f, _ in entries], np.int64)
+    matrix = g.add("ScatterND", zeros, where, g.const([v for *_, v in entries], np.float32))
+    return g.add("ScatterND", matrix, g.const(scores[0], np.int64), scores[1])
+
+
+def scores(g, means):
+    picked = g.add("Gather", means, g.const([o[4] for o in OBJECTS], np.int64))
+    return g.add("Mul", picked, g.const([o[5] for o in OBJECTS], np.float32))
+
+
+def dense(g, means, cells, classes, objectness, grid=False, poison=False):
+    """Rows of box, objectness if there is one, class scores."""
+    first = 5 if objectness else 4
+    rows, where = [], []
+    for i, (x, y, w, h, c, _) in enumerate(OBJECTS):
+        row = i
+        box = {0: x, 1: y, 2: w, 3: h}
+        if grid:
+            # Cells of the two largest grids, so that the duplicate has one of its own.
+            stride, base, columns = (16, 96, 6) if i == 3 else (8, 0, 12)
+            row = base + (y // stride) * columns + x // stride
+            box = {0: x / stride % 1, 1: y / stride % 1, 2: math.log(w / stride), 3: math.log(h / stride)}
+        if objectness:
+            box[4] = 1.0
+        if poison and i < 2:
+            box |= {0: math.nan} if i == 0 else {first + 2: math.inf}
+        rows.append((row, box))
+        where.append((row, first + c))
+    return scatter(g, cells, first + classes, rows, (where, scores(g, means)))
+
+
+def end_to_end(g, means):
+    corners = [{0: x - w / 2, 1: y - h / 2, 2: x + w / 2, 3: y + h / 2, 5: c} for x, y, w, h, c, _ in OBJECTS]
+    return scatter(g, 5, 6, list(enumerate(corners)), ([(i, 4) for i in range(4)], scores(g, means)))
+
+
+def model(family, element=TensorProto.FLOAT, nhwc=False, dynamic=False, classes=3, rows=False, metadata=None,
+          input_shape=None, opset=13, extra_inputs=(), poison=False):
+    g = Graph()
+    bgr255 = family.startswith("yolox") or element == TensorProto.UINT8
+    means = channel_means(g, element, nhwc, 255.0 if bgr255 else 1.0)
+    if family == "end-to-end":
+        matrix, shape = end_to_end(g, means), [1, 5, 6]
+    else:
+        objectness = family != "yolov8"
+        cells = CELLS * (3 if family == "yolov5" else 1)
+        count = cells_of_input(g) if dynamic else cells
+        matrix = dense(g, means, count, classes, objectness, grid=family == "yolox", poison=poison)
+        shape = [1, cells, classes + (5 if objectness else 4)]
+        if family == "yolov8" and not rows:
+            matrix, shape = g.add("Transpose", matrix, perm=[1, 0]), [1, shape[2], shape[1]]
+    matrix = g.add("Unsqueeze", matrix, g.const([0], np.int64))
+    output_element = TensorProto.FLOAT16 if element == TensorProto.FLOAT16 else TensorProto.FLOAT
+    g.add("Cast", matrix, to=output_element, output="output")
+    picture = input_shape or ([1, HEIGHT, WIDTH, 3] if nhwc else [1, 3, HEIGHT, WIDTH])
+    if dynamic:
+        picture, shape = ["batch", 3, "height", "width"], ["batch", shape[1], "anchors"]
+    inputs = [helper.make_tensor_value_info("images", element, picture), *extra_inputs]
+    outputs = [helper.make_tensor_value_info("output", output_element, shape)]
+    return wrap(g, inputs, outputs, metadata, opset)
+
+
+def wrap(g, inputs, outputs, metadata=None, opset=13):
+    graph = helper.make_graph(g.nodes, "tiny", inputs, outputs, g.constants)
+    result = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    result.producer_name = "make_models"
+    for key, value in sorted((metadata or {}).items()):
+        result.metadata_props.add(key=key, value=value)
+    return result
+
+
+def plain(op, output_element, output_shape, input_shape=(1, 3, HEIGHT, WIDTH), **attributes):
+    """A model of one node."""
+    g = Graph()
+    g.add(op, "images", output="output", **attributes)
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, list(input_shape))]
+    return wrap(g, inputs, [helper.make_tensor_value_info("output", output_element, list(output_shape))])
+
+
+def good_models():
+    return {
+        "yolov5": model("yolov5", metadata={"names": NAMES, "stride": "32"}),
+        "yolov8": model("yolov8", metadata=METADATA),
+        "yolov8_rows": model("yolov8", rows=True, metadata=METADATA),
+        "yolov8_coco": model("yolov8", classes=80),
+        "yolov8_dynamic": model("yolov8", dynamic=True, metadata=METADATA),
+        "yolov8_f16": model("yolov8", element=TensorProto.FLOAT16, metadata=METADATA),
+        "yolov8_nhwc": model("yolov8", nhwc=True, metadata=METADATA),
+        "yolov8_u8": model("yolov8", element=TensorProto.UINT8, nhwc=True, metadata=METADATA),
+        "end_to_end": model("end-to-end", metadata=METADATA),
+        "yolox": model("yolox", classes=80),
+        "yolox_decoded": model("yolox-decoded"),
+    }
+
+
+def bad_models():
+    size = helper.make_tensor_value_info("size", TensorProto.FLOAT, [1, 2])
+    return {
+        "bad_ambiguous": model("yolov8", rows=True),
+        "bad_heads": plain("Identity", TensorProto.FLOAT, (1, 3, HEIGHT, WIDTH)),
+        "bad_integers": plain("Cast", TensorProto.INT64, (1, 3, HEIGHT, WIDTH), to=TensorProto.INT64),
+        "bad_labels": model("yolov8", metadata={"names": "['one', 'two']"}),
+        "bad_operator": plain("NoSuchOperator", TensorProto.FLOAT, (1, 7, CELLS)),
+        "bad_opset": model("yolov8", opset=9999),
+        "bad_rank": plain("Identity", TensorProto.FLOAT, (1, 512), input_shape=(1, 512)),
+        "bad_task": model("yolov8", metadata=METADATA | {"task": "pose"}),
+        "bad_two_inputs": model("yolov8", extra_inputs=(size,)),
+        "bad_values": model("yolov8", metadata=METADATA, poison=True),
+    }
+
+
+def write(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, tiny in (good_models() | bad_models()).items():
+        (folder / f"{name}.onnx").write_bytes(tiny.SerializeToString(deterministic=True))
+    whole = (folder / "yolov8.onnx").read_bytes()
+    (folder / "bad_truncated.onnx").write_bytes(whole[: len(whole) // 2])
+    (folder / "bad_text.onnx").write_text("This is not a model.\n")
+    sidecar = '{"family": "yolox-decoded", "labels": ["first", "second\'s", "third"]}\n'
+    (folder / "yolox_decoded.json").write_text(sidecar)
+
+
+def verify(folder):
+    """Runs every good model on a picture whose channels are 1, 0.5 and 0.25 bright."""
+    import onnxruntime
+
+    for name in good_models():
+        session = onnxruntime.InferenceSession(str(folder / f"{name}.onnx"))
+        [tensor] = session.get_inputs()
+        nhwc, full = tensor.shape[-1] == 3, 255 if name.startswith("yolox") or "u8" in name else 1
+        dtype = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}[tensor.type]
+        picture = np.ones((1, 3, HEIGHT, WIDTH)) * np.array([1, 0.5, 0.25]).reshape(1, 3, 1, 1) * full
+        picture = np.ascontiguousarray(picture.transpose(0, 2, 3, 1) if nhwc else picture).astype(dtype)
+        [output] = session.run(None, {tensor.name: picture})
+        found = decode(name, output[0].astype(np.float64))
+        for i, (x, y, w, h, c, weight) in enumerate(OBJECTS):
+            expected = (x - w / 2, y - h / 2, x + w / 2, y + h / 2, [1, 0.5, 0.25][c] * weight, c)
+            near = [f for f in found if np.allclose(f, expected, atol=0.02)]
+            assert len(near) == 1, (name, i, expected, found)
+        assert len(found) == len(OBJECTS), (name, found)
+        print(f"{name}: {tensor.type} {tensor.shape} -> {output.shape}")
+    for path in sorted(folder.glob("bad_*.onnx")):
+        try:
+            onnxruntime.InferenceSession(str(path))
+            print(f"{path.stem}: loads")
+        except Exception as error:
+            print(f"{path.stem}: {type(error).__name__}")
+
+
+def decode(name, matrix):
+    if name == "end_to_end":
+        return [tuple(row) for row in matrix if row[4] > 0]
+    rows = matrix.T if matrix.shape[1] == CELLS else matrix
+    first = 4 if name.startswith("yolov8") else 5
+    found = []
+    for i, row in enumerate(rows):
+        c = int(row[first:].argmax())
+        score = row[first + c] * (row[4] if first == 5 else 1)
+        if score <= 0:
+            continue
+        x, y, w, h = row[:4]
+        if name == "yolox":
+            stride, base, columns = next(g for g in ((32, 120, 3), (16, 96, 6), (8, 0, 12)) if i >= g[1])
+            x, y = (x + (i - base) % columns) * stride, (y + (i - base) // columns) * stride
+            w, h = math.exp(w) * stride, math.exp(h) * stride
+        found.append((x - w / 2, y - h / 2, x + w / 2, y + h / 2, score, c))
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--verify", action="store_true", help="run the models with ONNX Runtime")
+    here = pathlib.Path(__file__).resolve().parent / "models"
+    arguments = parser.parse_args()
+    write(here)
+    if arguments.verify:
+        verify(here)
