@@ -56,10 +56,12 @@ pub struct TensorFacts {
 
 impl TensorFacts {
     /// The last two dimensions of a float tensor whose earlier dimensions are 1 or open, `None` for others.
+    /// Without earlier dimensions the first must be known: an open one is a batch of vectors.
     pub fn matrix(&self) -> Option<(Option<usize>, Option<usize>)> {
         let (batch, matrix) = self.shape.split_at_checked(self.shape.len().checked_sub(2)?)?;
         let single = batch.iter().all(|d| d.is_none_or(|d| d == 1));
-        (self.element.is_float() && single).then(|| (matrix[0], matrix[1]))
+        let one_picture = single && (!batch.is_empty() || matrix[0].is_some());
+        (self.element.is_float() && one_picture).then(|| (matrix[0], matrix[1]))
     }
 }
 
@@ -131,6 +133,7 @@ mod tests {
         assert_eq!(f(&[None, Some(300), Some(6)]), Some((Some(300), Some(6))));
         assert_eq!(f(&[Some(300), Some(6)]), Some((Some(300), Some(6))));
         assert_eq!(f(&[Some(32), Some(160), Some(160)]), None);
+        assert_eq!(f(&[None, Some(512)]), None);
         assert_eq!(f(&[Some(6)]), None);
         assert_eq!(f(&[]), None);
         assert_eq!(tensor(ElementKind::I64, &[Some(1), Some(300), Some(6)]).matrix(), None);

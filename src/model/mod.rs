@@ -14,7 +14,8 @@
 //! | `yolox` | YOLOX | \[1, N, 5 + C\], one a cell, grid not applied | BGR, letterbox-topleft, pad 114 |
 //! | `yolox-decoded` | YOLOX, grid applied | \[1, N, 5 + C\], one a cell; only by name | as `yolox` |
 //!
-//! N counts the cells of the input's grids of stride 8, 16 and 32 (also with 4 or 64, or without 8); C is the
+//! N counts the cells of the input's grids of stride 8, 16 and 32 (also with 4 or 64, or without 8; any N of a
+//! top-k for `end-to-end`); C is the
 //! number of classes. Each prediction counts as its best class only. Models with u8 inputs normalise
 //! themselves: they get pixels as they are.
 //!
