@@ -229,6 +229,7 @@ fn random_rows(seed: u64, count: usize, fields: usize) -> Vec<f32> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn agrees_with_the_naive_decoder(seed: u64, classes in 1usize..90, confidence in 0.0f32..1.0) {
         let params = DecodeParams { confidence, ..Default::default() };
@@ -247,6 +248,9 @@ proptest! {
         prop_assert_eq!(&decode(&mut dense(shape, false, true), &shape, &values, &params).0, &expected);
     }
 
+}
+
+proptest! {
     #[test]
     fn any_tensor_is_decoded_or_refused(
         bits in proptest::collection::vec(any::<u32>(), 0..300),
