@@ -2,8 +2,12 @@
 
 use gst::glib;
 
+#[cfg(feature = "onnx")]
+mod provenance;
 mod video;
 
+#[cfg(feature = "onnx")]
+pub mod inference;
 pub mod overlay;
 pub mod publish;
 
@@ -18,6 +22,8 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
             "another library in this process registered nvperception metas of another layout"
         ));
     }
+    #[cfg(feature = "onnx")]
+    inference::register(plugin)?;
     overlay::register(plugin)?;
     publish::register(plugin)
 }

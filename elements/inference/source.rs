@@ -1,0 +1,158 @@
+//! The source side of `nvpinference`: the task that takes frames and events from the line and pushes them.
+
+use std::sync::atomic::Ordering;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::engine::Report;
+use super::flow::{Output, Verdict};
+use super::imp::{CAT, NvpInference};
+use crate::elements::provenance::now;
+use crate::meta::DetectionMeta;
+use crate::provenance::{Outcome, Stage};
+
+impl NvpInference {
+    pub(super) fn start_task(&self) -> Result<(), glib::BoolError> {
+        let element = self.obj().downgrade();
+        self.src.start_task(move || {
+            if let Some(element) = element.upgrade() {
+                element.imp().turn();
+            }
+        })
+    }
+
+    /// One turn of the source task; it pauses when the line is blocked or downstream takes nothing more.
+    fn turn(&self) {
+        let pushed = match self.shared.flow.leave() {
+            None => Err(None),
+            Some(Output::Event(event)) => {
+                self.src.push_event(event);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Some(Output::Frame { buffer, arrived, verdict }) => {
+                self.deliver(buffer, arrived, verdict).map_err(Some)
+            }
+        };
+        let Err(error) = pushed else { return };
+        if let Some(error) = error {
+            gst::debug!(CAT, imp = self, "downstream: {error}");
+            self.shared.flow.refuse(error);
+        }
+        let _ = self.src.pause_task();
+    }
+
+    fn deliver(
+        &self,
+        mut buffer: gst::Buffer,
+        arrived: u64,
+        verdict: Verdict,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let writable = buffer.make_mut();
+        match verdict {
+            Verdict::Inferred(report) => self.attach(writable, report),
+            Verdict::Skipped(reason) => {
+                self.shared.stats().skip(reason);
+                self.sign(writable, (arrived, now()), false, Outcome::Skipped(reason.into()));
+            }
+            Verdict::Failed(error) => {
+                self.post_error_message(error);
+                // What was finished before may be in a muxer that needs an end to be readable.
+                self.src.push_event(gst::event::Eos::new());
+                return Err(gst::FlowError::Error);
+            }
+        }
+        self.src.push(self.pack(buffer)?)
+    }
+
+    fn attach(&self, buffer: &mut gst::BufferRef, report: Report) {
+        let usual = {
+            let mut stats = self.shared.stats();
+            stats.infer(&report.times, report.detections.items.len());
+            stats.nonfinite += report.left_out.non_finite as u64;
+            stats.degenerate += report.left_out.degenerate as u64;
+            stats.over_limit += report.left_out.over_limit as u64;
+            stats.usual_time()
+        };
+        gst::log!(CAT, imp = self, "{} detections, {:?}", report.detections.items.len(), report.times);
+        if report.left_out.non_finite > 0 && !self.nonfinite_told.swap(true, Ordering::Relaxed) {
+            self.tell_nonfinite(report.left_out.non_finite);
+        }
+        self.sign(buffer, report.span, true, Outcome::Ok);
+        DetectionMeta::add(buffer, report.detections);
+        self.follow_latency(usual);
+    }
+
+    fn tell_nonfinite(&self, candidates: usize) {
+        gst::warning!(CAT, imp = self, "{candidates} candidates with NaN or infinite values are left out");
+        let told =
+            gst::Structure::builder("nvp-model-nonfinite").field("candidates", candidates as u64).build();
+        let _ = self.post_message(gst::message::Element::builder(told).src(&*self.obj()).build());
+    }
+
+    /// Reports a new latency when frames usually take a quarter longer than was last said.
+    fn follow_latency(&self, usual: u64) {
+        let told = self.latency.load(Ordering::Relaxed);
+        if usual > told + told / 4 {
+            self.latency.store(usual, Ordering::Relaxed);
+            let _ = self.post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+        }
+    }
+
+    fn sign(&self, buffer: &mut gst::BufferRef, (start, end): (u64, u64), ran: bool, outcome: Outcome) {
+        let identity = self.identity();
+        let stage = Stage {
+            element: identity.element,
+            model_sha256: ran.then_some(identity.sha256),
+            provider: ran.then_some(identity.provider),
+            start,
+            end,
+            outcome,
+        };
+        self.feed.sign(buffer, stage);
+    }
+
+    /// The frame in the layout that its caps alone describe, when downstream said that it reads no other.
+    /// This copies, which upstream would have had to do otherwise; it is counted as `repacked`.
+    fn pack(&self, buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
+        if !self.packed_only.load(Ordering::Relaxed) {
+            return Ok(buffer);
+        }
+        let Some(info) = self.src.current_caps().and_then(|c| gst_video::VideoInfo::from_caps(&c).ok())
+        else {
+            return Ok(buffer);
+        };
+        let plain = buffer.meta::<gst_video::VideoMeta>().is_none_or(|meta| {
+            let planes = meta.n_planes() as usize;
+            meta.offset()[..planes] == info.offset()[..planes]
+                && meta.stride()[..planes] == info.stride()[..planes]
+        });
+        if plain {
+            return Ok(buffer);
+        }
+        self.shared.stats().repacked += 1;
+        repacked(&buffer, &info).ok_or_else(|| {
+            gst::element_imp_error!(self, gst::StreamError::Format, ["A frame's planes cannot be copied"]);
+            gst::FlowError::Error
+        })
+    }
+}
+
+fn repacked(buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> Option<gst::Buffer> {
+    let mut packed = gst::Buffer::with_size(info.size()).ok()?;
+    {
+        let packed = packed.get_mut()?;
+        let from = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).ok()?;
+        let mut to = gst_video::VideoFrameRef::from_buffer_ref_writable(packed, info).ok()?;
+        from.copy(&mut to).ok()?;
+    }
+    let writable = packed.get_mut()?;
+    let kept = gst::BufferCopyFlags::FLAGS | gst::BufferCopyFlags::TIMESTAMPS | gst::BufferCopyFlags::META;
+    buffer.copy_into(writable, kept, ..).ok()?;
+    // The copied layout description is the old one; the caps describe the new one.
+    while let Some(meta) = writable.meta_mut::<gst_video::VideoMeta>() {
+        meta.remove().ok()?;
+    }
+    Some(packed)
+}
