@@ -1,0 +1,56 @@
+# make deps                            what is needed to build and run
+# make demo VIDEO=clip.mp4 MODEL=m.onnx   detect, track, draw and publish; says where the results are
+# make test                            all tests
+# make evaluate DATA=folder            real videos and sequences, scored
+# make bench                           speed, memory and allocations, as ratios taken in one run
+# make install                         the plugin into the user's GStreamer plugin folder
+
+PLUGIN := target/release/libgstnvperception.so
+PLUGIN_DIR := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
+OUT ?= out
+VENV := target/venv
+
+export RUST_BACKTRACE ?= 0
+
+.PHONY: deps build demo test evaluate bench install check
+
+deps:
+	@scripts/deps
+
+build: deps
+	cargo build --release --locked
+
+demo: deps
+	@test -n "$(VIDEO)" -a -n "$(MODEL)" || { \
+	  echo "Usage: make demo VIDEO=clip.mp4 MODEL=model.onnx [OUT=folder] [SHOW=1]" >&2; exit 2; }
+	cargo run --release --locked --example demo -- "$(VIDEO)" "$(MODEL)" "$(OUT)" $(if $(SHOW),show)
+
+test: deps
+	G_DEBUG=fatal_warnings cargo test --locked
+
+evaluate: build $(VENV)/ready
+	@test -n "$(DATA)" || { echo "Usage: make evaluate DATA=folder" >&2; exit 2; }
+	cargo build --release --locked --examples
+	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python scripts/evaluate.py "$(DATA)"
+
+bench: build $(VENV)/ready
+	cargo bench --locked --bench tracker --bench draw
+	$(VENV)/bin/python benches/preprocess_vs_opencv.py
+	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python benches/pipeline.py
+
+$(VENV)/ready: scripts/requirements.txt | deps
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r scripts/requirements.txt
+	touch $@
+
+install: build
+	install -D -m 755 $(PLUGIN) "$(PLUGIN_DIR)/libgstnvperception.so"
+	@echo "Installed. Try: gst-inspect-1.0 nvperception"
+
+# What a change has to pass besides the tests.
+check:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo clippy --locked --lib --no-default-features -- -D warnings
+	cargo check --locked --lib --no-default-features
