@@ -48,12 +48,12 @@ pub(super) struct Engine {
 }
 
 fn failed(path: &Path, why: impl std::fmt::Display) -> gst::ErrorMessage {
-    gst::error_msg!(gst::LibraryError::Init, ["Model {}: {why}", path.display()])
+    gst::error_msg!(gst::LibraryError::Init, ("Model {}: {why}", path.display()))
 }
 
 fn read_text(path: &Path, what: &str) -> Result<String, gst::ErrorMessage> {
     std::fs::read_to_string(path)
-        .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ["{what} {}: {e}", path.display()]))
+        .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ("{what} {}: {e}", path.display())))
 }
 
 /// SHA-256 of a file in lower-case hex. It also finds out whether the file can be read at all.
@@ -98,7 +98,7 @@ fn read_labels(path: &Path) -> Result<Labels, gst::ErrorMessage> {
 }
 
 fn settings_error(path: &Path, what: &str, why: impl std::fmt::Display) -> gst::ErrorMessage {
-    gst::error_msg!(gst::LibraryError::Settings, ["{what} {}: {why}", path.display()])
+    gst::error_msg!(gst::LibraryError::Settings, ("{what} {}: {why}", path.display()))
 }
 
 impl Engine {
@@ -111,14 +111,14 @@ impl Engine {
         let Some(path) = &load.model else {
             return Err(gst::error_msg!(
                 gst::LibraryError::Settings,
-                ["No model is set; set the property model to the path of an ONNX file"]
+                ("No model is set; set the property model to the path of an ONNX file")
             ));
         };
         let sha256 = digest(path)
-            .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ["Model {}: {e}", path.display()]))?;
+            .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ("Model {}: {e}", path.display())))?;
         let (properties, sidecar) = hints(load, path)?;
         let runtime = Runtime::get(load.onnxruntime.as_deref(), plugin_dir)
-            .map_err(|e| gst::error_msg!(gst::LibraryError::Init, ["{e}"]))?;
+            .map_err(|e| gst::error_msg!(gst::LibraryError::Init, ("{e}")))?;
         let mut session = Session::open(&runtime, path, load.threads).map_err(|e| {
             failed(path, format_args!("ONNX Runtime {} does not load it: {e}", runtime.version))
         })?;

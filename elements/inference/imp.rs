@@ -226,7 +226,7 @@ impl NvpInference {
         let loaded =
             Engine::load(&settings.load, file.as_deref().and_then(Path::parent)).and_then(|engine| {
                 ClassFilter::parse(&settings.classes, engine.labels(), engine.classes())
-                    .map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ["Property classes: {e}"]))?;
+                    .map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ("Property classes: {e}")))?;
                 Ok(engine)
             });
         let engine = loaded.map_err(|error| {
@@ -267,7 +267,7 @@ impl NvpInference {
                 gst::element_imp_warning!(
                     self,
                     gst::LibraryError::Settings,
-                    ["Property classes: {error}; the former choice stays"]
+                    ("Property classes: {error}; the former choice stays")
                 );
             }
             // Without a model the names cannot be checked yet; loading it does.
@@ -294,7 +294,7 @@ impl NvpInference {
                 gst::element_imp_error!(
                     self,
                     gst::ResourceError::NoSpaceLeft,
-                    ["Cannot start a thread: {error}"]
+                    ("Cannot start a thread: {error}")
                 );
                 Err(gst::StateChangeError)
             }
@@ -364,17 +364,17 @@ impl NvpInference {
 
     fn accept_caps(&self, caps: &gst::CapsRef) -> bool {
         let Ok(info) = gst_video::VideoInfo::from_caps(caps) else {
-            gst::element_imp_error!(self, gst::StreamError::Format, ["These are no raw video caps: {caps}"]);
+            gst::element_imp_error!(self, gst::StreamError::Format, ("These are no raw video caps: {caps}"));
             return false;
         };
         if info.interlace_mode() != gst_video::VideoInterlaceMode::Progressive {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::Format,
-                [
+                (
                     "Interlaced video ({:?}) is not read: a moving object would be torn in two. Put 'deinterlace' before this element",
                     info.interlace_mode()
-                ]
+                )
             );
             return false;
         }

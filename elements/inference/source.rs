@@ -133,7 +133,7 @@ impl NvpInference {
         }
         self.shared.stats().repacked += 1;
         repacked(&buffer, &info).ok_or_else(|| {
-            gst::element_imp_error!(self, gst::StreamError::Format, ["A frame's planes cannot be copied"]);
+            gst::element_imp_error!(self, gst::StreamError::Format, ("A frame's planes cannot be copied"));
             gst::FlowError::Error
         })
     }

@@ -55,7 +55,7 @@ fn attempt(
     catch_unwind(inferring).unwrap_or_else(|_| {
         Err(gst::error_msg!(
             gst::LibraryError::Failed,
-            ["Inference panicked; please report this as a defect"]
+            ("Inference panicked; please report this as a defect")
         ))
     })
 }
@@ -70,17 +70,17 @@ fn infer(
     let mapped = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| {
         gst::error_msg!(
             gst::StreamError::Format,
-            [
+            (
                 "A buffer of {} bytes does not hold a {}x{} {} frame",
                 buffer.size(),
                 info.width(),
                 info.height(),
                 info.format()
-            ]
+            )
         )
     })?;
     let frame = layout
         .frame(&mapped)
-        .map_err(|e| gst::error_msg!(gst::StreamError::Format, ["A frame cannot be read: {e}"]))?;
+        .map_err(|e| gst::error_msg!(gst::StreamError::Format, ("A frame cannot be read: {e}")))?;
     engine.infer(&frame, parameters)
 }
