@@ -109,7 +109,7 @@ fn table() -> Result<(), Error> {
         {
             let length = (0..format.planes()).map(|p| format.plane_size(p, width, height));
             let length: usize = length.map(|(row, rows)| row * rows).sum();
-            let bytes = (0..length).map(|i| (i * 2_654_435_761 >> 13) as u8).collect();
+            let bytes = (0..length).map(|i| ((i * 2_654_435_761) >> 13) as u8).collect();
             let mut job = Job::new(format, width, height, side, bytes)?;
             job.time(20, false)?;
             let mut times = job.time(200, false)?;

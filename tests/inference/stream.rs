@@ -260,26 +260,6 @@ fn two_elements_in_line_keep_their_results_apart() {
 }
 
 #[test]
-fn a_hundred_restarts_leave_nothing_behind() {
-    let pipeline = pipeline(&format!("{} ! {} ! fakesink", source(3), model("yolov8.onnx")));
-    let mut after_ten = 0;
-    for round in 0..100 {
-        to_eos(&pipeline);
-        if round == 9 {
-            after_ten = threads();
-        }
-    }
-    assert!(threads() <= after_ten, "{} threads, {after_ten} after ten rounds", threads());
-    let element = pipeline.by_name("infer").unwrap().downgrade();
-    drop(pipeline);
-    assert!(element.upgrade().is_none(), "somebody keeps the element");
-}
-
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
-}
-
-#[test]
 fn another_model_is_loaded_in_ready() {
     let pipeline = pipeline(&format!("{} ! {} ! fakesink", source(3), model("yolov8.onnx")));
     let infer = pipeline.by_name("infer").unwrap();
