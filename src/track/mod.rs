@@ -1,4 +1,24 @@
 //! Multi-object tracking: from the detections of each frame to identities over time.
+//!
+//! [`Tracker::step`] associates a frame's detections with the tracks in two stages, in the manner of
+//! ByteTrack (Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV
+//! 2022): confident detections first, with all tracks; then the doubtful ones, which alone would start no
+//! track, with the tracks that were seen last time and found no confident partner. Assignments are optimal,
+//! and boxes move by a Kalman filter in real time, so the frame rate does not matter.
+//!
+//! A track's life: a detection that is confident enough begins one, *tentative* until it was matched again
+//! (see [`Parameters::probation`]); those of a run's first frame are believed at once. *Confirmed* tracks
+//! that are not matched are *coasted*, then *lost*, and end after [`Parameters::max_lost`]. Time without a
+//! detector's look at the frame counts, but only such a look can end a track.
+
+mod assignment;
+mod kalman;
+mod parameters;
+mod tracker;
+
+pub use kalman::Motion;
+pub use parameters::Parameters;
+pub use tracker::Tracker;
 
 use crate::detection::{Detection, Labels};
 use crate::geometry::BBox;

@@ -1,0 +1,306 @@
+use super::assignment::Assignment;
+use super::kalman::{BoxFilter, Transition};
+use super::{Input, Observation, Parameters, Track, TrackState};
+use crate::geometry::BBox;
+
+/// Two tracks that overlap more than this are of one object.
+const DUPLICATE_IOU: f32 = 0.85;
+const NANOSECONDS: f32 = 1e9;
+
+/// Gives detections identities over time. See [the module](super) for the method.
+///
+/// A step allocates nothing once the largest number of tracks and detections has been seen. Embeddings are
+/// not used yet.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    parameters: Parameters,
+    /// By rising id.
+    tracks: Vec<Tracked>,
+    next_id: u64,
+    /// Time of the last step.
+    time: Option<u64>,
+    /// No detector has looked at a frame of this run yet.
+    fresh: bool,
+    assignment: Assignment,
+    /// Indices into the frame's observations that have no track yet.
+    confident: Vec<usize>,
+    doubtful: Vec<usize>,
+    /// Indices of the tracks that take part in a stage.
+    candidates: Vec<usize>,
+    reported: Vec<Track>,
+}
+
+#[derive(Debug)]
+struct Tracked {
+    track: Track,
+    filter: BoxFilter,
+    born: u64,
+    matched: u64,
+    hits: u32,
+    /// A detector looked at an earlier frame and did not see it.
+    missed: bool,
+    /// Matched on this frame.
+    now: bool,
+}
+
+impl Tracked {
+    fn is_tentative(&self) -> bool {
+        self.track.state == TrackState::Tentative
+    }
+
+    /// How well an observation fits; 0 for another class.
+    fn fit(&self, observation: &Observation<'_>, fuse_score: bool) -> f32 {
+        let detection = &observation.detection;
+        let named = observation.label >= 0;
+        let same =
+            self.track.label == observation.label && (named || self.track.class_id == detection.class_id);
+        if !same {
+            return 0.0;
+        }
+        let iou = self.track.bbox.iou(&detection.bbox);
+        if fuse_score { iou * detection.confidence } else { iou }
+    }
+
+    fn predict(&mut self, transition: &Transition, aspect: f32) {
+        self.filter.predict(transition, aspect);
+        self.place(self.filter.bbox());
+    }
+
+    fn place(&mut self, bbox: BBox) {
+        self.track.bbox = bbox;
+        self.track.velocity = self.filter.velocity();
+    }
+}
+
+/// How one stage associates.
+struct Stage {
+    least: f32,
+    fuse_score: bool,
+}
+
+impl Tracker {
+    /// A tracker without tracks.
+    pub fn new(parameters: Parameters) -> Self {
+        Self { parameters: parameters.clamped(), fresh: true, ..Self::default() }
+    }
+
+    /// What it decides by.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Decides by other parameters from the next step on. Tracks are kept.
+    pub fn set_parameters(&mut self, parameters: Parameters) {
+        self.parameters = parameters.clamped();
+    }
+
+    /// Ends all tracks and starts a new run: the time of the next step may be any. Ids go on rising.
+    pub fn end_all(&mut self) {
+        self.tracks.clear();
+        self.time = None;
+        self.fresh = true;
+    }
+
+    /// Handles a frame and gives the tracks that have something to say on it, by rising id: tentative and
+    /// confirmed ones that were matched, coasted ones, and lost ones with [`Parameters::report_lost`].
+    ///
+    /// The box of a matched track is the filtered one. Time that goes backwards ends all tracks.
+    /// Detections whose boxes are empty, inverted or not finite are not looked at.
+    pub fn step(&mut self, input: &Input<'_>) -> &[Track] {
+        let aspect = if input.aspect.is_finite() && input.aspect > 0.0 { input.aspect } else { 1.0 };
+        if self.time.is_some_and(|last| input.time < last) {
+            self.end_all();
+        }
+        self.advance(input, aspect);
+        if let Some(observations) = input.observations {
+            self.associate(observations, input.time, aspect);
+            self.begin(observations, input.time, aspect);
+            self.end_missed(input.time);
+            self.fresh = false;
+        }
+        self.report(input.time)
+    }
+
+    /// Moves all tracks to the time of the frame and into its view.
+    fn advance(&mut self, input: &Input<'_>, aspect: f32) {
+        let elapsed = self.time.map_or(0, |last| input.time - last);
+        let transition = Transition::new(&self.parameters.motion, elapsed as f64 / f64::from(NANOSECONDS));
+        for tracked in &mut self.tracks {
+            tracked.now = false;
+            if let Some(to_previous) = &input.to_previous {
+                tracked.filter.follow_view(to_previous);
+            }
+            tracked.predict(&transition, aspect);
+        }
+        self.time = Some(input.time);
+    }
+
+    fn associate(&mut self, observations: &[Observation<'_>], time: u64, aspect: f32) {
+        self.sort(observations);
+        let Parameters { iou, low_iou, tentative_iou, fuse_score, .. } = self.parameters;
+        let (mut confident, mut doubtful) =
+            (std::mem::take(&mut self.confident), std::mem::take(&mut self.doubtful));
+        self.stage(&Stage { least: iou, fuse_score }, observations, &mut confident, time, aspect, |t| {
+            !t.is_tentative()
+        });
+        self.stage(
+            &Stage { least: low_iou, fuse_score: false },
+            observations,
+            &mut doubtful,
+            time,
+            aspect,
+            |t| !t.is_tentative() && !t.missed,
+        );
+        self.stage(
+            &Stage { least: tentative_iou, fuse_score },
+            observations,
+            &mut confident,
+            time,
+            aspect,
+            Tracked::is_tentative,
+        );
+        (self.confident, self.doubtful) = (confident, doubtful);
+    }
+
+    /// Tells confident observations from doubtful ones.
+    fn sort(&mut self, observations: &[Observation<'_>]) {
+        let Parameters { high_confidence, low_confidence, .. } = self.parameters;
+        self.confident.clear();
+        self.doubtful.clear();
+        for (i, Observation { detection, .. }) in observations.iter().enumerate() {
+            if !detection.bbox.is_valid() {
+                continue;
+            }
+            if detection.confidence >= high_confidence {
+                self.confident.push(i);
+            } else if detection.confidence >= low_confidence {
+                self.doubtful.push(i);
+            }
+        }
+    }
+
+    /// Associates the tracks that `takes_part` accepts and that have no partner with the `free` observations;
+    /// those that find a track leave `free`.
+    fn stage(
+        &mut self,
+        stage: &Stage,
+        observations: &[Observation<'_>],
+        free: &mut Vec<usize>,
+        time: u64,
+        aspect: f32,
+        takes_part: impl Fn(&Tracked) -> bool,
+    ) {
+        self.candidates.clear();
+        self.assignment.clear(free.len());
+        for (i, tracked) in self.tracks.iter().enumerate().filter(|(_, t)| !t.now && takes_part(t)) {
+            for (column, observation) in free.iter().enumerate() {
+                let fit = tracked.fit(&observations[*observation], stage.fuse_score);
+                if fit > stage.least {
+                    self.assignment.allow(column, Assignment::UNMATCHED - f64::from(fit - stage.least));
+                }
+            }
+            self.assignment.end_row();
+            self.candidates.push(i);
+        }
+        for (row, column) in self.assignment.solve() {
+            let tracked = &mut self.tracks[self.candidates[row]];
+            tracked.take(&observations[free[column]], &self.parameters, time, aspect);
+            free[column] = usize::MAX;
+        }
+        free.retain(|i| *i != usize::MAX);
+    }
+
+    /// Begins tracks with the confident observations that found none.
+    fn begin(&mut self, observations: &[Observation<'_>], time: u64, aspect: f32) {
+        for i in &self.confident {
+            let observation = &observations[*i];
+            if observation.detection.confidence < self.parameters.new_confidence {
+                continue;
+            }
+            self.next_id += 1;
+            let state = if self.fresh { TrackState::Confirmed } else { TrackState::Tentative };
+            self.tracks.push(Tracked::new(self.next_id, state, observation, &self.parameters, time, aspect));
+        }
+    }
+
+    /// Ends what a detector did not see for too long, and tracks of objects that others follow already.
+    fn end_missed(&mut self, time: u64) {
+        let longest = nanoseconds(self.parameters.max_lost);
+        for tracked in &mut self.tracks {
+            tracked.missed = !tracked.now;
+        }
+        self.tracks.retain(|t| t.now || !t.is_tentative() && time - t.matched <= longest);
+        self.candidates.clear();
+        for (i, lost) in self.tracks.iter().enumerate().filter(|(_, t)| !t.now) {
+            let twin = |t: &&Tracked| {
+                t.now && !t.is_tentative() && t.track.bbox.iou(&lost.track.bbox) > DUPLICATE_IOU
+            };
+            if self.tracks.iter().filter(|t| t.track.label == lost.track.label).any(|t| twin(&t)) {
+                self.candidates.push(i);
+            }
+        }
+        for i in self.candidates.drain(..).rev() {
+            self.tracks.remove(i);
+        }
+    }
+
+    fn report(&mut self, time: u64) -> &[Track] {
+        let coast = nanoseconds(self.parameters.coast);
+        self.reported.clear();
+        for Tracked { track, born, matched, now, .. } in &mut self.tracks {
+            track.age = time - *born;
+            track.since_match = time - *matched;
+            track.state = match track.state {
+                TrackState::Tentative => TrackState::Tentative,
+                _ if *now => TrackState::Confirmed,
+                _ if track.since_match <= coast => TrackState::Coasted,
+                _ => TrackState::Lost,
+            };
+            if track.state != TrackState::Lost || self.parameters.report_lost {
+                self.reported.push(*track);
+            }
+        }
+        &self.reported
+    }
+}
+
+impl Tracked {
+    fn new(
+        id: u64,
+        state: TrackState,
+        observation: &Observation<'_>,
+        parameters: &Parameters,
+        time: u64,
+        aspect: f32,
+    ) -> Self {
+        let Observation { detection, label, .. } = observation;
+        let track = Track {
+            id,
+            bbox: detection.bbox,
+            confidence: detection.confidence,
+            class_id: detection.class_id,
+            label: *label,
+            state,
+            ..Track::default()
+        };
+        let filter = BoxFilter::new(&detection.bbox, &parameters.motion, aspect);
+        Self { track, filter, born: time, matched: time, hits: 1, missed: false, now: true }
+    }
+
+    fn take(&mut self, observation: &Observation<'_>, parameters: &Parameters, time: u64, aspect: f32) {
+        let detection = &observation.detection;
+        self.filter.update(&detection.bbox, parameters.motion.measurement, aspect);
+        self.place(self.filter.bbox());
+        self.hits += 1;
+        (self.matched, self.now) = (time, true);
+        self.track.confidence = detection.confidence;
+        self.track.class_id = detection.class_id;
+        if time - self.born >= nanoseconds(parameters.probation) {
+            self.track.state = TrackState::Confirmed;
+        }
+    }
+}
+
+fn nanoseconds(seconds: f32) -> u64 {
+    (f64::from(seconds) * f64::from(NANOSECONDS)) as u64
+}
