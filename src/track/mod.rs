@@ -14,6 +14,8 @@
 mod assignment;
 mod kalman;
 mod parameters;
+#[cfg(test)]
+mod tests;
 mod tracker;
 
 pub use kalman::Motion;

@@ -35,7 +35,7 @@ impl Default for Parameters {
     fn default() -> Self {
         Self {
             high_confidence: 0.6,
-            low_confidence: 0.1,
+            low_confidence: 0.2,
             new_confidence: 0.7,
             iou: 0.1,
             low_iou: 0.5,

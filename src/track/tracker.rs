@@ -36,7 +36,6 @@ struct Tracked {
     filter: BoxFilter,
     born: u64,
     matched: u64,
-    hits: u32,
     /// A detector looked at an earlier frame and did not see it.
     missed: bool,
     /// Matched on this frame.
@@ -132,6 +131,8 @@ impl Tracker {
             }
             tracked.predict(&transition, aspect);
         }
+        // A view that tears the picture apart may leave no box.
+        self.tracks.retain(|t| t.track.bbox.is_valid());
         self.time = Some(input.time);
     }
 
@@ -284,14 +285,13 @@ impl Tracked {
             ..Track::default()
         };
         let filter = BoxFilter::new(&detection.bbox, &parameters.motion, aspect);
-        Self { track, filter, born: time, matched: time, hits: 1, missed: false, now: true }
+        Self { track, filter, born: time, matched: time, missed: false, now: true }
     }
 
     fn take(&mut self, observation: &Observation<'_>, parameters: &Parameters, time: u64, aspect: f32) {
         let detection = &observation.detection;
         self.filter.update(&detection.bbox, parameters.motion.measurement, aspect);
         self.place(self.filter.bbox());
-        self.hits += 1;
         (self.matched, self.now) = (time, true);
         self.track.confidence = detection.confidence;
         self.track.class_id = detection.class_id;
