@@ -2,7 +2,7 @@
 
 use gst::glib;
 
-#[cfg(feature = "onnx")]
+mod filter;
 mod provenance;
 mod video;
 
@@ -10,6 +10,7 @@ mod video;
 pub mod inference;
 pub mod overlay;
 pub mod publish;
+pub mod tracker;
 
 pub use plugin::plugin_register_static;
 
@@ -24,6 +25,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     }
     #[cfg(feature = "onnx")]
     inference::register(plugin)?;
+    tracker::register(plugin)?;
     overlay::register(plugin)?;
     publish::register(plugin)
 }

@@ -45,7 +45,7 @@ impl Stats {
 
     /// The read-only property `stats`.
     pub(super) fn to_structure(&self, level: usize) -> gst::Structure {
-        let mut structure = gst::Structure::builder("nvp-inference-stats")
+        let mut structure = gst::Structure::builder("application/x-nvp-inference-stats")
             .field("frames-in", self.frames_in)
             .field("inferred", self.inferred)
             .field("detections", self.detections)

@@ -14,6 +14,7 @@ use super::sink::{Sink, Target};
 use super::writer::{Notice, Writer};
 use super::{Format, Policy};
 use crate::elements::AUTHOR;
+use crate::elements::filter::{self, MetaFilter};
 use crate::record::Timestamp;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -66,24 +67,7 @@ impl ObjectSubclass for Publish {
     type ParentType = gst::Element;
 
     fn with_class(class: &Self::Class) -> Self {
-        let flags =
-            gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_ALLOCATION | gst::PadFlags::PROXY_SCHEDULING;
-        let sinkpad = gst::Pad::builder_from_template(&class.pad_template("sink").expect("declared below"))
-            .chain_function(|pad, parent, buffer| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |imp| imp.sink_chain(pad, buffer),
-                )
-            })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |imp| imp.sink_event(pad, event))
-            })
-            .flags(flags)
-            .build();
-        let srcpad = gst::Pad::builder_from_template(&class.pad_template("src").expect("declared below"))
-            .flags(flags)
-            .build();
+        let (sinkpad, srcpad) = filter::pads::<Self>(|name| class.pad_template(name));
         Self {
             sinkpad,
             srcpad,
@@ -197,16 +181,7 @@ impl ElementImpl for Publish {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = gst::Caps::builder("video/x-raw").any_features().build();
-            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .into_iter()
-                .map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                        .expect("a valid template")
-                })
-                .collect()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(filter::pad_templates);
         &TEMPLATES
     }
 
@@ -228,6 +203,47 @@ impl ElementImpl for Publish {
             self.stop();
         }
         result
+    }
+}
+
+impl MetaFilter for Publish {
+    fn see(&self, event: &gst::Event) -> Result<(), gst::FlowError> {
+        match event.view() {
+            gst::EventView::StreamStart(e) => {
+                self.with_stream(|s| s.start(e.stream_id()));
+            }
+            gst::EventView::Caps(e) => {
+                gst::debug!(CAT, imp = self, "Caps {}", e.caps());
+                if self.with_stream(|s| s.set_caps(e.caps())) == Some(false) {
+                    gst::error!(CAT, imp = self, "Caps without width and height: {}", e.caps());
+                    return Err(gst::FlowError::NotNegotiated);
+                }
+            }
+            gst::EventView::Segment(e) => {
+                self.with_stream(|s| s.set_segment(e.segment()));
+            }
+            gst::EventView::FlushStart(_) => self.set_flushing(true),
+            gst::EventView::FlushStop(_) => {
+                self.set_flushing(false);
+                self.with_stream(Stream::flush);
+            }
+            gst::EventView::Eos(_) => self.drain(),
+            _ => (),
+        }
+        Ok(())
+    }
+
+    fn handle(&self, buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
+        gst::log!(CAT, imp = self, "Publishing {buffer:?}");
+        match self.publish(&buffer)? {
+            Push::Accepted => {}
+            Push::Overflow => self.post("nvp-publish-overflow", |message| message),
+        }
+        Ok(buffer)
+    }
+
+    fn src_pad(&self) -> &gst::Pad {
+        &self.srcpad
     }
 }
 
@@ -294,15 +310,6 @@ impl Publish {
         self.state.lock().unwrap().as_mut().map(|s| update(&mut s.stream))
     }
 
-    fn sink_chain(&self, pad: &gst::Pad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        gst::log!(CAT, obj = pad, "Publishing {buffer:?}");
-        match self.publish(&buffer)? {
-            Push::Accepted => (),
-            Push::Overflow => self.post("nvp-publish-overflow", |message| message),
-        }
-        self.srcpad.push(buffer)
-    }
-
     fn publish(&self, buffer: &gst::BufferRef) -> Result<Push, gst::FlowError> {
         let (queue, line) = {
             let mut state = self.state.lock().unwrap();
@@ -315,33 +322,6 @@ impl Publish {
             Refused::Flushing => gst::FlowError::Flushing,
             Refused::Failed | Refused::Stalled => gst::FlowError::Error,
         })
-    }
-
-    fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        gst::log!(CAT, obj = pad, "Handling {event:?}");
-        match event.view() {
-            gst::EventView::StreamStart(e) => {
-                self.with_stream(|s| s.start(e.stream_id()));
-            }
-            gst::EventView::Caps(e) => {
-                gst::debug!(CAT, obj = pad, "Caps {}", e.caps());
-                if self.with_stream(|s| s.set_caps(e.caps())) == Some(false) {
-                    gst::error!(CAT, obj = pad, "Caps without width and height: {}", e.caps());
-                    return false;
-                }
-            }
-            gst::EventView::Segment(e) => {
-                self.with_stream(|s| s.set_segment(e.segment()));
-            }
-            gst::EventView::FlushStart(_) => self.set_flushing(true),
-            gst::EventView::FlushStop(_) => {
-                self.set_flushing(false);
-                self.with_stream(Stream::flush);
-            }
-            gst::EventView::Eos(_) => self.drain(),
-            _ => (),
-        }
-        gst::Pad::event_default(pad, Some(&*self.obj()), event)
     }
 
     /// Waits until all lines are written. What goes wrong has been told by the writer by then.

@@ -1,0 +1,74 @@
+//! The pads of elements that look at metadata and never at pixels.
+//!
+//! Such an element is a plain `gst::Element` rather than a `BaseTransform`: the base class would map a
+//! buffer that it has to make writable, and would answer the allocation query itself. Here caps,
+//! allocation and scheduling are the neighbours' business, and any memory passes.
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+/// What such an element does with what passes. Events and buffers arrive in stream order.
+pub(super) trait MetaFilter: ElementImpl
+where
+    Self::Type: IsA<gst::Element>,
+{
+    /// Looks at an event on its way downstream, before it is forwarded.
+    ///
+    /// # Errors
+    /// The event is then refused.
+    fn see(&self, _event: &gst::Event) -> Result<(), gst::FlowError> {
+        Ok(())
+    }
+
+    /// Handles a buffer; what it returns is pushed on.
+    ///
+    /// # Errors
+    /// They are what upstream gets.
+    fn handle(&self, buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError>;
+
+    /// The pad to push on.
+    fn src_pad(&self) -> &gst::Pad;
+}
+
+/// Templates of the always pads `sink` and `src`, for raw video in any memory.
+pub(super) fn pad_templates() -> Vec<gst::PadTemplate> {
+    let caps = gst::Caps::builder("video/x-raw").any_features().build();
+    [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
+        .into_iter()
+        .map(|(name, direction)| {
+            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
+                .expect("a static template is valid")
+        })
+        .collect()
+}
+
+/// The pads `sink` and `src` of a new element; `template` gives those of [`pad_templates`] by name.
+pub(super) fn pads<T: MetaFilter>(template: impl Fn(&str) -> Option<gst::PadTemplate>) -> (gst::Pad, gst::Pad)
+where
+    T::Type: IsA<gst::Element>,
+{
+    let flags = gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_ALLOCATION | gst::PadFlags::PROXY_SCHEDULING;
+    let template = |name| template(name).expect("templates name both pads");
+    let sink = gst::Pad::builder_from_template(&template("sink"))
+        .chain_function(|_pad, parent, buffer| {
+            T::catch_panic_pad_function(
+                parent,
+                || Err(gst::FlowError::Error),
+                |this| {
+                    let buffer = this.handle(buffer)?;
+                    this.src_pad().push(buffer)
+                },
+            )
+        })
+        .event_function(|pad, parent, event| {
+            T::catch_panic_pad_function(
+                parent,
+                || false,
+                |this| this.see(&event).is_ok() && gst::Pad::event_default(pad, Some(&*this.obj()), event),
+            )
+        })
+        .flags(flags)
+        .build();
+    let src = gst::Pad::builder_from_template(&template("src")).flags(flags).build();
+    (sink, src)
+}

@@ -1,0 +1,256 @@
+// Locks: `parameters` and `state` are never held together, and neither across a push.
+
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::clock::StreamClock;
+use super::names::Names;
+use super::settings;
+use crate::elements::AUTHOR;
+use crate::elements::filter::{self, MetaFilter};
+use crate::elements::provenance::{Feed, now};
+use crate::meta::{DetectionMeta, TrackMeta};
+use crate::provenance::{Outcome, Stage};
+use crate::stats::Histogram;
+use crate::track::{Input, Observation, Parameters, Tracker, Tracks};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("nvptracker", gst::DebugColorFlags::empty(), Some("Multi-object tracking"))
+});
+
+/// What lives from start to stop.
+struct State {
+    tracker: Tracker,
+    /// Names the run: ids are unique within it.
+    run: Arc<str>,
+    element: Arc<str>,
+    names: Names,
+    clock: StreamClock,
+    observations: Vec<Observation<'static>>,
+    counts: Counts,
+}
+
+#[derive(Clone, Default)]
+struct Counts {
+    frames: u64,
+    /// Frames without detections metadata.
+    predicted: u64,
+    /// Frames that did not tell their time.
+    untimed: u64,
+    /// The highest id so far.
+    tracks: u64,
+    step: Histogram,
+}
+
+pub struct NvpTracker {
+    sink: gst::Pad,
+    src: gst::Pad,
+    parameters: Mutex<Parameters>,
+    state: Mutex<Option<State>>,
+    /// The counts of the last run, once it has ended.
+    last_run: Mutex<Counts>,
+    feed: Feed,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for NvpTracker {
+    const NAME: &'static str = "NvpTracker";
+    type Type = super::NvpTracker;
+    type ParentType = gst::Element;
+
+    fn with_class(class: &Self::Class) -> Self {
+        let (sink, src) = filter::pads::<Self>(|name| class.pad_template(name));
+        Self {
+            sink,
+            src,
+            parameters: Mutex::default(),
+            state: Mutex::default(),
+            last_run: Mutex::default(),
+            feed: Feed::default(),
+        }
+    }
+}
+
+impl ObjectImpl for NvpTracker {
+    fn constructed(&self) {
+        self.parent_constructed();
+        let element = self.obj();
+        element.add_pad(&self.sink).expect("a new element has no pads");
+        element.add_pad(&self.src).expect("a new element has no pads");
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::properties);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let parameters = {
+            let mut parameters = lock(&self.parameters);
+            settings::set(&mut parameters, pspec.name(), value);
+            *parameters
+        };
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.tracker.set_parameters(parameters);
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => self.stats().to_value(),
+            name => settings::get(*lock(&self.parameters), name),
+        }
+    }
+}
+
+impl GstObjectImpl for NvpTracker {}
+
+impl ElementImpl for NvpTracker {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Object tracker",
+                "Filter/Analyzer/Video",
+                "Gives detected objects identities over time and attaches the tracks as metadata; never looks at pixels",
+                AUTHOR,
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(filter::pad_templates);
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::ReadyToPaused {
+            self.start();
+        }
+        let result = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToReady
+            && let Some(state) = lock(&self.state).take()
+        {
+            *lock(&self.last_run) = state.counts;
+        }
+        result
+    }
+}
+
+impl MetaFilter for NvpTracker {
+    fn see(&self, event: &gst::Event) -> Result<(), gst::FlowError> {
+        if let gst::EventView::StreamStart(start) = event.view() {
+            self.feed.begin(start.stream_id());
+        }
+        let mut state = lock(&self.state);
+        let Some(State { tracker, clock, .. }) = state.as_mut() else { return Ok(()) };
+        match event.view() {
+            gst::EventView::Caps(caps) => clock.set_caps(caps.caps()),
+            gst::EventView::Segment(segment) => clock.set_segment(segment.segment()),
+            gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
+                gst::debug!(CAT, imp = self, "{:?} ends all tracks", event.type_());
+                tracker.end_all();
+                clock.restart();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn handle(&self, mut buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
+        let start = now();
+        let (tracks, element) = {
+            let mut state = lock(&self.state);
+            let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+            (state.track(&buffer), state.element.clone())
+        };
+        gst::log!(CAT, imp = self, "{} tracks at {:?}", tracks.items.len(), buffer.pts());
+        let writable = buffer.make_mut();
+        TrackMeta::set(writable, tracks);
+        let (model_sha256, provider) = (None, None);
+        let stage = Stage { element, model_sha256, provider, start, end: now(), outcome: Outcome::Ok };
+        self.feed.sign(writable, stage);
+        Ok(buffer)
+    }
+
+    fn src_pad(&self) -> &gst::Pad {
+        &self.src
+    }
+}
+
+impl State {
+    /// One step of the tracker with all detections of a buffer.
+    fn track(&mut self, buffer: &gst::BufferRef) -> Tracks {
+        let start = now();
+        let looked = self.observe(buffer);
+        let (time, timed) = self.clock.time(buffer);
+        let observations = looked.then_some(self.observations.as_slice());
+        let input = Input { time, aspect: self.clock.aspect(), observations, to_previous: None };
+        // The tracks go into the buffer's metadata, which keeps them.
+        let items = self.tracker.step(&input).to_vec();
+        self.counts.frames += 1;
+        self.counts.predicted += u64::from(!looked);
+        self.counts.untimed += u64::from(!timed);
+        self.counts.tracks = items.last().map_or(0, |t| t.id).max(self.counts.tracks);
+        self.counts.step.record(now() - start);
+        Tracks { run: self.run.clone(), labels: self.names.table().clone(), items }
+    }
+
+    /// Collects the detections of all models; false when none looked at this frame.
+    fn observe(&mut self, buffer: &gst::BufferRef) -> bool {
+        self.observations.clear();
+        let mut looked = false;
+        for found in DetectionMeta::all(buffer) {
+            looked = true;
+            let indices = self.names.indices(found.labels());
+            self.observations.extend(found.items().iter().map(|detection| {
+                let class = usize::try_from(detection.class_id).ok();
+                let label = class.and_then(|class| indices.get(class)).copied().unwrap_or(-1);
+                Observation { detection: *detection, label, embedding: None }
+            }));
+        }
+        looked
+    }
+}
+
+impl NvpTracker {
+    fn start(&self) {
+        let run = uuid::Uuid::new_v4().to_string();
+        gst::debug!(CAT, imp = self, "run {run}");
+        let state = State {
+            tracker: Tracker::new(*lock(&self.parameters)),
+            run: run.into(),
+            element: self.obj().name().as_str().into(),
+            names: Names::default(),
+            clock: StreamClock::default(),
+            observations: Vec::new(),
+            counts: Counts::default(),
+        };
+        *lock(&self.state) = Some(state);
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let running = lock(&self.state).as_ref().map(|state| state.counts.clone());
+        let Counts { frames, predicted, untimed, tracks, step } =
+            running.unwrap_or_else(|| lock(&self.last_run).clone());
+        gst::Structure::builder("application/x-nvp-tracker-stats")
+            .field("frames", frames)
+            .field("predicted", predicted)
+            .field("untimed", untimed)
+            .field("tracks", tracks)
+            .field("step-p50", step.quantile(0.50))
+            .field("step-p95", step.quantile(0.95))
+            .field("step-p99", step.quantile(0.99))
+            .build()
+    }
+}
