@@ -81,8 +81,15 @@ impl Line {
         self.next_ticket
     }
 
+    /// Why no frame may enter.
     fn blocked(&self) -> Option<gst::FlowError> {
         if self.flushing { Some(gst::FlowError::Flushing) } else { self.refusal }
+    }
+
+    /// True when nothing at all may enter or leave. Downstream that wants no more frames still wants to hear
+    /// that the stream ends.
+    fn halted(&self) -> bool {
+        self.blocked().is_some_and(|why| why != gst::FlowError::Eos)
     }
 
     fn clear(&mut self) -> Dropped {
@@ -181,12 +188,21 @@ impl Flow {
         (line.flushing, line.refusal) = (false, None);
     }
 
-    /// Remembers that downstream takes nothing more, and tells those who want to enter.
-    pub(super) fn refuse(&self, why: gst::FlowError) {
+    /// Remembers that downstream takes no more frames, drops those that wait and tells those who want to enter.
+    pub(super) fn refuse(&self, why: gst::FlowError) -> Dropped {
         let mut line = self.lock();
         line.refusal = Some(why);
-        line.clear();
         self.changed.notify_all();
+        if why != gst::FlowError::Eos {
+            return line.clear();
+        }
+        line.items.retain(|item| !matches!(item, Item::Frame { .. }));
+        Dropped { frames: std::mem::take(&mut line.frames), sticky: Vec::new() }
+    }
+
+    /// What downstream answered when it took no more frames.
+    pub(super) fn refusal(&self) -> Option<gst::FlowError> {
+        self.lock().refusal
     }
 
     /// Forgets a refusal for being unlinked; true when there was one.
@@ -218,7 +234,10 @@ impl Flow {
     /// Enters a serialised event; false when nothing may enter.
     pub(super) fn enter_event(&self, event: gst::Event) -> bool {
         let mut line = self.lock();
-        if line.blocked().is_some() {
+        if matches!(event.type_(), gst::EventType::StreamStart | gst::EventType::Segment) {
+            line.refusal.take_if(|why| *why == gst::FlowError::Eos);
+        }
+        if line.halted() {
             return false;
         }
         line.items.push_back(Item::Event(event));
@@ -230,16 +249,16 @@ impl Flow {
     /// returns; false without asking when the line is or gets blocked.
     pub(super) fn in_turn(&self, ask: impl FnOnce() -> bool) -> bool {
         let mut line = self.lock();
-        if line.blocked().is_some() {
+        if line.halted() {
             return false;
         }
         let ticket = line.ticket();
         line.items.push_back(Item::Query(ticket));
         let is_first = |line: &Line| matches!(line.items.front(), Some(Item::Query(t)) if *t == ticket);
-        while line.blocked().is_none() && !is_first(&line) {
+        while !line.halted() && !is_first(&line) {
             line = self.wait(line);
         }
-        if line.blocked().is_some() {
+        if line.halted() {
             return false;
         }
         drop(line);
@@ -283,7 +302,7 @@ impl Flow {
     pub(super) fn leave(&self) -> Option<Output> {
         let mut line = self.lock();
         loop {
-            if line.blocked().is_some() {
+            if line.halted() {
                 return None;
             }
             if let Some(output) = line.leave() {
@@ -377,6 +396,21 @@ mod tests {
             assert!(matches!(flow.leave(), Some(Output::Frame { .. })));
             assert!(asking.join().unwrap());
         });
+    }
+
+    #[test]
+    fn downstream_that_has_enough_still_gets_the_end() {
+        let flow = opened(2);
+        frame(&flow, infer());
+        assert!(flow.enter_event(gst::event::Gap::new(gst::ClockTime::ZERO, None)));
+        assert_eq!(flow.refuse(gst::FlowError::Eos).frames, 1);
+        assert_eq!(flow.enter(gst::Buffer::new(), infer(), 0), Err(gst::FlowError::Eos));
+        assert!(flow.enter_event(gst::event::Eos::new()));
+        for expected in [gst::EventType::Gap, gst::EventType::Eos] {
+            assert!(matches!(flow.leave(), Some(Output::Event(event)) if event.type_() == expected));
+        }
+        assert!(flow.enter_event(gst::event::StreamStart::new("next")));
+        frame(&flow, infer());
     }
 
     #[test]

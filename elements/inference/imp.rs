@@ -335,11 +335,7 @@ impl NvpInference {
             gst::EventView::FlushStart(_) => {
                 let dropped = self.shared.flow.flush_start();
                 self.shared.stats().flushed += dropped.frames as u64;
-                for sticky in dropped.sticky {
-                    if !matches!(sticky.type_(), gst::EventType::Segment | gst::EventType::Eos) {
-                        let _ = self.src.store_sticky_event(&sticky);
-                    }
-                }
+                self.keep(dropped.sticky);
                 let forwarded = self.src.push_event(event);
                 let _ = self.src.pause_task();
                 forwarded
@@ -356,6 +352,13 @@ impl NvpInference {
             gst::EventView::StreamStart(start) => {
                 self.feed.begin(start.stream_id());
                 self.shared.flow.enter_event(event)
+            }
+            gst::EventView::Eos(_) => {
+                let entered = self.shared.flow.enter_event(event);
+                if !entered {
+                    self.report_refusal();
+                }
+                entered
             }
             _ if event.is_serialized() => self.shared.flow.enter_event(event),
             _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),

@@ -23,24 +23,54 @@ impl NvpInference {
         })
     }
 
-    /// One turn of the source task; it pauses when the line is blocked or downstream takes nothing more.
+    /// One turn of the source task; it pauses when the line is halted or downstream takes nothing more.
     fn turn(&self) {
         let pushed = match self.shared.flow.leave() {
-            None => Err(None),
+            None => {
+                let _ = self.src.pause_task();
+                return;
+            }
             Some(Output::Event(event)) => {
                 self.src.push_event(event);
-                Ok(gst::FlowSuccess::Ok)
+                return;
             }
-            Some(Output::Frame { buffer, arrived, verdict }) => {
-                self.deliver(buffer, arrived, verdict).map_err(Some)
-            }
+            Some(Output::Frame { buffer, arrived, verdict }) => self.deliver(buffer, arrived, verdict),
         };
-        let Err(error) = pushed else { return };
-        if let Some(error) = error {
-            gst::debug!(CAT, imp = self, "downstream: {error}");
-            self.shared.flow.refuse(error);
+        let Err(why) = pushed else { return };
+        gst::debug!(CAT, imp = self, "downstream: {why}");
+        let dropped = self.shared.flow.refuse(why);
+        self.shared.stats().refused += dropped.frames as u64;
+        if dropped.sticky.iter().any(|event| event.type_() == gst::EventType::Eos) {
+            self.report_refusal();
         }
-        let _ = self.src.pause_task();
+        self.keep(dropped.sticky);
+        if why != gst::FlowError::Eos {
+            let _ = self.src.pause_task();
+        }
+    }
+
+    /// The end of the stream finds a line that nothing leaves. No frame comes after it that could tell
+    /// upstream, so it is told here.
+    pub(super) fn report_refusal(&self) {
+        if let Some(why @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) =
+            self.shared.flow.refusal()
+        {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Failed,
+                ("Internal data stream error: downstream answered {why}"),
+                ["streaming stopped, reason {why}"]
+            );
+        }
+    }
+
+    /// Stores the events that describe the stream for whoever comes after.
+    pub(super) fn keep(&self, sticky: Vec<gst::Event>) {
+        for sticky in sticky {
+            if !matches!(sticky.type_(), gst::EventType::Segment | gst::EventType::Eos) {
+                let _ = self.src.store_sticky_event(&sticky);
+            }
+        }
     }
 
     fn deliver(

@@ -13,6 +13,8 @@ pub(super) struct Stats {
     pub(super) degenerate: u64,
     pub(super) over_limit: u64,
     pub(super) repacked: u64,
+    /// Waiting when downstream took nothing more.
+    pub(super) refused: u64,
     pub(super) flushed: u64,
     skipped: Vec<(&'static str, u64)>,
     preprocess: Histogram,
@@ -53,6 +55,7 @@ impl Stats {
             .field("candidates-degenerate", self.degenerate)
             .field("candidates-over-limit", self.over_limit)
             .field("repacked", self.repacked)
+            .field("dropped-downstream", self.refused)
             .field("dropped-flush", self.flushed)
             .field("in-flight", level as u64)
             .build();

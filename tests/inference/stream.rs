@@ -228,6 +228,25 @@ fn what_downstream_answers_reaches_upstream() {
 }
 
 #[test]
+fn downstream_may_have_enough() {
+    let pipeline = pipeline(&format!(
+        "{} ! {} ! identity eos-after=5 ! fakesink",
+        source(1_000_000),
+        model("yolov8.onnx")
+    ));
+    to_eos(&pipeline);
+    let few = format!("{} ! {} ! identity eos-after=2 ! fakesink", source(2), model("yolov8.onnx"));
+    to_eos(&self::pipeline(&few));
+}
+
+#[test]
+fn a_short_stream_to_nowhere_ends_with_an_error() {
+    let pipeline = pipeline(&format!("{} ! {}", source(2), model("yolov8.onnx")));
+    assert_eq!(run(&pipeline).type_(), gst::MessageType::Error);
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
 fn an_element_whose_source_is_not_linked_stops_its_upstream() {
     let pipeline = pipeline(&format!("{} ! {}", source(1_000_000), model("yolov8.onnx")));
     let end = run(&pipeline);
