@@ -19,7 +19,7 @@ use gstnvperception::provenance::{Origin, Outcome, Stage};
 use gstnvperception::record::FrameRecord;
 use gstnvperception::track::{Track, TrackState, Tracks};
 
-#[path = "publish/foreign.rs"]
+#[path = "common/foreign.rs"]
 mod foreign;
 
 const CAPS: &str = "video/x-raw,format=GRAY8,width=640,height=360,framerate=25/1";
