@@ -34,7 +34,7 @@ evaluate: build $(VENV)/ready
 	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python scripts/evaluate.py "$(DATA)"
 
 bench: build $(VENV)/ready
-	cargo bench --locked --bench tracker --bench draw
+	cargo bench --locked --bench tracker --bench draw --bench line
 	$(VENV)/bin/python benches/preprocess_vs_opencv.py
 	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python benches/pipeline.py
 

@@ -2,9 +2,7 @@
 //!
 //! `cargo bench --bench draw --no-default-features`
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use gstnvperception::draw::{Painter, Scene, Style};
@@ -12,34 +10,12 @@ use gstnvperception::geometry::BBox;
 use gstnvperception::image::{Colorimetry, FrameMut, PixelFormat, PlaneMut};
 use gstnvperception::track::{Track, TrackState};
 
+#[path = "counting/mod.rs"]
+mod counting;
+
 const OBJECTS: u64 = 20;
 const WARM_UP: u64 = 90;
 const FRAMES: u64 = 300;
-
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged; counting has no effect on it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Pedestrians of 1/16 by 1/4 of the frame that walk across it and back, seven seconds each way, at 30
 /// frames a second.
@@ -80,7 +56,7 @@ fn measure(format: PixelFormat, width: usize, height: usize) -> (f64, f64) {
     for frame in 0..WARM_UP + FRAMES {
         let [a, b, c] = &mut planes;
         let views = [a, b, c].map(|(data, stride)| PlaneMut { data, stride: *stride });
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let before = counting::allocations();
         let start = Instant::now();
         fill(&mut scene, frame);
         let mut view = FrameMut::new(format, width, height, Colorimetry::default(), views)
@@ -88,7 +64,7 @@ fn measure(format: PixelFormat, width: usize, height: usize) -> (f64, f64) {
         painter.paint(black_box(&mut view), &scene, &style);
         if frame >= WARM_UP {
             times.push(start.elapsed().as_secs_f64() * 1e6);
-            allocations += ALLOCATIONS.load(Ordering::Relaxed) - before;
+            allocations += counting::allocations() - before;
         }
     }
     times.sort_by(f64::total_cmp);
