@@ -50,7 +50,9 @@ install: build
 # What a change has to pass besides the tests.
 check:
 	cargo fmt --check
+	scripts/layers
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --all-features -- -D warnings
-	cargo clippy --locked --lib --no-default-features -- -D warnings
-	cargo check --locked --lib --no-default-features
+	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features --features plugin -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps

@@ -1,9 +1,9 @@
-//! Between GStreamer's video types and the pure layer's [`Frame`] and [`FrameMut`].
+//! Between GStreamer's video types and those of the pure layer.
 
 use gst_video::prelude::*;
 use gst_video::{VideoChromaSite, VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo};
 
-use crate::image::{ColorMatrix, Colorimetry, Frame, FrameError, FrameMut, PixelFormat, Plane, PlaneMut};
+use crate::image::{ColorMatrix, Colorimetry, FrameError, FrameMut, PixelFormat, PlaneMut};
 
 /// The GStreamer format of a pixel format.
 pub(super) fn video_format(format: PixelFormat) -> VideoFormat {
@@ -53,36 +53,6 @@ pub(super) fn colorimetry(info: &VideoInfo) -> Colorimetry {
         matrix,
         full_range: described.range() == VideoColorRange::Range0_255,
         chroma_cosited: site.is_empty() || site.contains(VideoChromaSite::H_COSITED),
-    }
-}
-
-/// A stream's caps as the pure layer needs them.
-#[derive(Clone, Debug)]
-pub(super) struct Layout {
-    pub(super) info: VideoInfo,
-    pub(super) format: PixelFormat,
-    pub(super) colorimetry: Colorimetry,
-}
-
-impl Layout {
-    /// `None` when the format is not one of those that the plugin reads.
-    pub(super) fn new(info: VideoInfo) -> Option<Self> {
-        Some(Self { format: pixel_format(info.format())?, colorimetry: colorimetry(&info), info })
-    }
-
-    /// A mapped frame of this stream, as borrowed planes.
-    pub(super) fn frame<'f>(
-        &self,
-        mapped: &'f VideoFrameRef<&gst::BufferRef>,
-    ) -> Result<Frame<'f>, FrameError> {
-        let mut planes = [Plane::default(); 3];
-        for (i, (plane, stride)) in planes.iter_mut().zip(mapped.plane_stride()).enumerate() {
-            let data = mapped.plane_data(i as u32).unwrap_or_default();
-            // A negative stride becomes 0, which is too short for any row.
-            *plane = Plane { data, stride: usize::try_from(*stride).unwrap_or(0) };
-        }
-        let (width, height) = (mapped.width() as usize, mapped.height() as usize);
-        Frame::new(self.format, width, height, self.colorimetry, planes)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::engine::Report;
-use crate::elements::video::Layout;
+use super::layout::Layout;
 
 /// What a worker gets: a frame and how its pixels are laid out.
 pub(super) struct Job {

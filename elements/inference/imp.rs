@@ -11,12 +11,13 @@ use gst::subclass::prelude::*;
 
 use super::engine::Engine;
 use super::flow::Order;
+use super::layout::Layout;
 use super::settings::{Changed, Load, Settings, properties};
 use super::worker::{Shared, work};
 use crate::detection::Labels;
 use crate::elements::AUTHOR;
 use crate::elements::provenance::{Feed, now};
-use crate::elements::video::{self, Layout};
+use crate::elements::video;
 use crate::model::ClassFilter;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

@@ -39,6 +39,7 @@ use gst::prelude::*;
 mod engine;
 mod flow;
 mod imp;
+mod layout;
 mod onnx;
 mod settings;
 mod source;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::engine::{Engine, Report};
 use super::flow::{Flow, Job, Verdict};
+use super::layout::Layout;
 use super::stats::Stats;
-use crate::elements::video::Layout;
 use crate::model::DecodeParams;
 
 /// What the element and its worker share.
