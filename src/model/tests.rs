@@ -44,7 +44,7 @@ fn yolox_is_known_by_its_shapes() {
     assert_eq!((plan.spec.scale, plan.spec.pad), ([1.0; 3], 114.0));
     assert_eq!((plan.input.as_str(), plan.output.as_str()), ("images", "output"));
     assert_eq!(plan.assumptions.len(), 3, "{}", plan.summary());
-    assert!(plan.summary().starts_with("family yolox, input images 416x416 Bgr"));
+    assert!(plan.summary().starts_with("family yolox, input images 416x416 bgr"));
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Plan {
         let spec = &self.spec;
         let classes = self.classes.map_or_else(|| "an unknown number of".to_owned(), |c| c.to_string());
         let mut line = format!(
-            "family {}, input {} {}x{} {:?} {:?} {:?}, {classes} classes",
+            "family {}, input {} {}x{} {} {} {}, {classes} classes",
             self.family.name, self.input, spec.width, spec.height, spec.color, spec.layout, spec.element
         );
         if !self.assumptions.is_empty() {
@@ -345,8 +345,8 @@ fn make_spec(
         height: input.height,
         layout: input.layout,
         element: input.element,
-        color: pick.take(|h| h.color.as_ref(), defaults.color, |v| format!("color {v:?}")),
-        resize: pick.take(|h| h.resize.as_ref(), defaults.resize, |v| format!("resize {v:?}")),
+        color: pick.take(|h| h.color.as_ref(), defaults.color, |v| format!("color {v}")),
+        resize: pick.take(|h| h.resize.as_ref(), defaults.resize, |v| format!("resize {v}")),
         pad: pick.take(|h| h.pad.as_ref(), defaults.pad, |v| format!("pad {v}")),
         scale: pick.take(|h| h.scale.as_ref(), defaults.scale, |v| format!("scale {}", triple(v))),
         mean: pick.take(|h| h.mean.as_ref(), defaults.mean, |v| format!("mean {}", triple(v))),

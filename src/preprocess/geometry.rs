@@ -19,6 +19,17 @@ pub enum ResizeMode {
     Stretch,
 }
 
+impl std::fmt::Display for ResizeMode {
+    /// As in a model's description.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Letterbox => "letterbox",
+            Self::LetterboxTopLeft => "letterbox-topleft",
+            Self::Stretch => "stretch",
+        })
+    }
+}
+
 impl ResizeMode {
     /// Where a picture of `source` pixels (width, height) goes in an input of `input` pixels. The result
     /// has at least one pixel, however extreme the aspect ratio.

@@ -17,6 +17,17 @@ pub enum ColorOrder {
     Gray,
 }
 
+impl std::fmt::Display for ColorOrder {
+    /// As in a model's description.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rgb => "rgb",
+            Self::Bgr => "bgr",
+            Self::Gray => "gray",
+        })
+    }
+}
+
 impl ColorOrder {
     /// How many channels a pixel has: 3 or 1.
     pub const fn channels(self) -> usize {
@@ -38,6 +49,16 @@ pub enum TensorLayout {
     Nhwc,
 }
 
+impl std::fmt::Display for TensorLayout {
+    /// As in a model's description.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nchw => "nchw",
+            Self::Nhwc => "nhwc",
+        })
+    }
+}
+
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -49,6 +70,17 @@ pub enum ElementType {
     F16,
     /// Unsigned byte, rounded to nearest and saturated.
     U8,
+}
+
+impl std::fmt::Display for ElementType {
+    /// As in a model's description.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::U8 => "u8",
+        })
+    }
 }
 
 /// The input of a model.
