@@ -1,0 +1,95 @@
+//! What `gst-inspect-1.0` shows: elements, ranks, caps and properties, compared with `tests/inspect.json`.
+//!
+//! After a wanted change: `NVP_UPDATE_INSPECT=1 cargo test --test inspect`, and read the difference.
+
+use gst::glib;
+use gst::prelude::*;
+use serde_json::{Value, json};
+
+const ELEMENTS: [&str; 4] = ["nvpinference", "nvpoverlay", "nvppublish", "nvptracker"];
+
+fn describe(name: &str) -> Value {
+    let factory = gst::ElementFactory::find(name).unwrap_or_else(|| panic!("{name} is not registered"));
+    let element = factory.create().build().unwrap();
+    let metadata = |key| factory.metadata(key).unwrap_or_default().to_owned();
+    let pads: Vec<_> = element.pad_template_list().iter().map(pad).collect();
+    let own = |spec: &&glib::ParamSpec| spec.owner_type() == element.type_();
+    let mut properties: Vec<_> = element.list_properties().iter().filter(own).map(property).collect();
+    properties.sort_by_key(|property| property["name"].to_string());
+    json!({
+        "name": name,
+        "rank": glib::translate::IntoGlib::into_glib(factory.rank()),
+        "klass": metadata("klass"),
+        "long-name": metadata("long-name"),
+        "description": metadata("description"),
+        "author": metadata("author"),
+        "pads": pads,
+        "properties": properties,
+    })
+}
+
+fn pad(template: &gst::PadTemplate) -> Value {
+    json!({
+        "name": template.name_template(),
+        "direction": format!("{:?}", template.direction()),
+        "presence": format!("{:?}", template.presence()),
+        "caps": template.caps().to_string(),
+    })
+}
+
+fn property(spec: &glib::ParamSpec) -> Value {
+    let mut described = json!({
+        "name": spec.name(),
+        "nick": spec.nick(),
+        "blurb": spec.blurb(),
+        "type": spec.value_type().name(),
+        "flags": format!("{:?}", spec.flags()),
+    });
+    if spec.flags().contains(glib::ParamFlags::WRITABLE) {
+        described["default"] =
+            json!(spec.default_value().serialize().map_or_else(|_| "null".into(), |v| v.to_string()));
+    }
+    let range = |minimum: String, maximum: String| json!([minimum, maximum]);
+    if let Some(s) = spec.downcast_ref::<glib::ParamSpecUInt>() {
+        described["range"] = range(s.minimum().to_string(), s.maximum().to_string());
+    } else if let Some(s) = spec.downcast_ref::<glib::ParamSpecFloat>() {
+        described["range"] = range(s.minimum().to_string(), s.maximum().to_string());
+    } else if let Some(class) = glib::EnumClass::with_type(spec.value_type()) {
+        described["values"] = class.values().iter().map(|v| json!([v.value(), v.nick(), v.name()])).collect();
+    }
+    described
+}
+
+#[test]
+fn what_users_see_is_what_was_agreed() {
+    gst::init().unwrap();
+    gstnvperception::plugin_register_static().unwrap();
+    let registered = gst::Registry::get().features_by_plugin("nvperception");
+    let mut names: Vec<_> = registered.iter().map(|feature| feature.name().to_string()).collect();
+    names.sort();
+    assert_eq!(names, ELEMENTS);
+
+    let seen = json!(ELEMENTS.map(describe));
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inspect.json");
+    if std::env::var_os("NVP_UPDATE_INSPECT").is_some() {
+        std::fs::write(&path, format!("{seen:#}\n")).unwrap();
+    }
+    let agreed: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    for (seen, agreed) in seen.as_array().unwrap().iter().zip(agreed.as_array().unwrap()) {
+        assert_eq!(seen, agreed, "when this is wanted: NVP_UPDATE_INSPECT=1 cargo test --test inspect");
+    }
+    assert_eq!(seen.as_array().map(Vec::len), agreed.as_array().map(Vec::len));
+}
+
+#[test]
+fn everything_explains_itself() {
+    gst::init().unwrap();
+    gstnvperception::plugin_register_static().unwrap();
+    for name in ELEMENTS {
+        let element = gst::ElementFactory::make(name).build().unwrap();
+        for spec in element.list_properties() {
+            let blurb = spec.blurb().unwrap_or_default();
+            assert!(!spec.nick().is_empty() && blurb.len() > 9, "{name}.{}: '{blurb}'", spec.name());
+        }
+    }
+}
