@@ -35,7 +35,7 @@ impl Default for Motion {
             measurement: 0.08,
             wander: 0.4,
             speed: 2.0,
-            persistence: 5.0,
+            persistence: 6.0,
             size_wander: 0.25,
             size_speed: 0.5,
             size_persistence: 1.0,

@@ -37,7 +37,7 @@ impl Default for Parameters {
             high_confidence: 0.6,
             low_confidence: 0.2,
             new_confidence: 0.7,
-            iou: 0.1,
+            iou: 0.12,
             low_iou: 0.5,
             tentative_iou: 0.3,
             fuse_score: true,

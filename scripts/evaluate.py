@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Runs the plugin on real videos, pictures and sequences, and holds what comes out against bounds.
+
+usage: evaluate.py DATA [CHECK...]
+
+DATA holds video/, images/, models/ and mot/, with eval_mot.py in DATA/../tools. The plugin has to be on
+GST_PLUGIN_PATH, the example `mot` in target/release/examples. One line a measured value; the exit status is 1 when
+a bound is missed or an input is missing.
+"""
+
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+import cv2
+import jsonschema
+
+from reference import Yolox, iou
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LEGACY = ROOT / "scripts/models/yolox_nano_legacy.json"
+SCHEMA = ROOT / "schema/nvperception.frame-1.schema.json"
+FORMATS = ["I420", "NV12", "RGB", "BGRx"]
+# Pixels of the PETS clip in pixels of its ground truth.
+PETS_SCALE = 1 / 0.625
+TIMEOUT = 600
+
+
+class Failed(Exception):
+    """A check that could not be made, with the reason."""
+
+
+class Evaluation:
+    """The data, and what was found so far."""
+
+    def __init__(self, data, work):
+        self.data = pathlib.Path(data).resolve()
+        self.work = pathlib.Path(work)
+        self.failures = 0
+
+    def path(self, name):
+        path = self.data / name
+        if not path.exists():
+            raise Failed(f"{path} is missing")
+        return path
+
+    def say(self, name, text, ok=True):
+        self.failures += not ok
+        print(f"{'ok  ' if ok else 'FAIL'} {name}: {text}", flush=True)
+
+    def at_least(self, name, what, value, bound):
+        self.say(name, f"{what} {value:.2f}, at least {bound}", value >= bound)
+
+
+def launch(pipeline, check=True):
+    """Runs a pipeline and gives its process's result; with `check`, one that fails is a failed check."""
+    command = ["gst-launch-1.0", "-q", *pipeline.split()]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT)
+    if check and done.returncode != 0:
+        raise Failed(f"{pipeline}\n{done.stdout}")
+    return done
+
+
+def records(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def count_frames(path):
+    """The frames of a video, counted by another decoder."""
+    video, count = cv2.VideoCapture(str(path)), 0
+    while video.grab():
+        count += 1
+    return count
+
+
+def check_videos(e):
+    """Every clip from its start to its end, at its own size."""
+    model = e.path("models/yolox_nano.onnx")
+    schema = jsonschema.validators.validator_for(json.loads(SCHEMA.read_text()))(json.loads(SCHEMA.read_text()))
+    clips = sorted(p for p in e.path("video").iterdir() if p.suffix in (".mp4", ".avi"))
+    for clip in clips:
+        out, start = e.work / "video.jsonl", time.monotonic()
+        launch(f"filesrc location={clip} ! decodebin ! nvpinference model={model} ! nvptracker "
+               f"! nvppublish location={out} ! fakesink")
+        lines, seconds = records(out), time.monotonic() - start
+        for line in lines[:: max(1, len(lines) // 20)]:
+            schema.validate(line)
+        times = [line["pts"] for line in lines]
+        found = sum(len(line["detections"]) for line in lines)
+        tracks = {t["id"] for line in lines for t in line["tracks"] if t["state"] == "confirmed"}
+        ok = len(lines) == count_frames(clip) and times == sorted(set(times)) and found and tracks
+        e.say(clip.name, f"{len(lines)} frames in {seconds:.0f} s, {found} detections, {len(tracks)} tracks", ok)
+
+
+def detect(e, picture, model, form, properties=""):
+    """What the plugin finds in a JPEG, as `Yolox.detect` gives it, with class names in a second list."""
+    out = e.work / "picture.jsonl"
+    launch(f"filesrc location={picture} ! jpegdec ! videoconvert ! video/x-raw,format={form} "
+           f"! nvpinference model={model} {properties} ! nvppublish location={out} ! fakesink")
+    found = records(out)[0]["detections"]
+    objects = [(d["class"], d["confidence"], d["box"]) for d in found]
+    return objects, {d["label"] for d in found}
+
+
+def worst_overlap(objects, others, least=0.4):
+    """The least IoU of a confident object with its best partner of the same class in `others`."""
+    best = [max((iou(box, other) for o, _, other in others if o == c), default=0.0)
+            for c, confidence, box in objects if confidence >= least]
+    return min(best, default=0.0)
+
+
+def check_pictures(e):
+    """The same boxes as an independent decoding, from every layout of pixels."""
+    model = e.path("models/yolox_nano.onnx")
+    reference = Yolox(model)
+    for name, expected in [("dog.jpg", {"dog", "bicycle", "car"}), ("person.jpg", {"person", "dog", "horse"})]:
+        picture = e.path(f"images/{name}")
+        wanted = reference.detect(cv2.imread(str(picture)))
+        for form in FORMATS:
+            objects, labels = detect(e, picture, model, form)
+            worst = min(worst_overlap(objects, wanted), worst_overlap(wanted, objects))
+            missing = expected - labels
+            text = f"{len(objects)} objects, worst IoU with the reference {worst:.3f}, at least 0.9"
+            e.say(f"{name} {form}", text + (f"; not found: {missing}" if missing else ""), worst >= 0.9 and not missing)
+
+
+def check_legacy(e):
+    """A model that needs its description finds the same with it."""
+    picture = e.path("images/dog.jpg")
+    modern, _ = detect(e, picture, e.path("models/yolox_nano.onnx"), "I420")
+    legacy = e.path("models/yolox_nano_legacy_v010.onnx")
+    objects, labels = detect(e, picture, legacy, "I420", f"model-config={LEGACY}")
+    missing = {"dog", "bicycle"} - labels
+    worst = worst_overlap(objects, modern, least=0.5)
+    e.say("legacy model", f"{sorted(labels)}, worst IoU with the modern one {worst:.2f}, at least 0.7",
+          worst >= 0.7 and not missing)
+    flood, _ = detect(e, picture, legacy, "I420")
+    e.say("legacy model without its description", f"{len(flood)} objects (for information)")
+
+
+def scores(e, results):
+    """HOTA, MOTA and IDF1 of each line of eval_mot.py's table, by (set, sequence)."""
+    tool = e.data.parent / "tools/eval_mot.py"
+    if not tool.exists():
+        raise Failed(f"{tool} is missing")
+    done = subprocess.run([sys.executable, tool, results, "--suite", e.path("mot"), "--per-seq"],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    if done.returncode != 0:
+        raise Failed(done.stderr)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {(r[0], r[1]): dict(HOTA=float(r[2]), MOTA=float(r[5]), IDF1=float(r[6]))
+            for r in rows if len(r) > 8 and r[0] != "set"}
+
+
+def check_pets(e):
+    """Persons of a real clip, from pixels to scored tracks, with the elements' own defaults."""
+    clip, model = e.path("video/pets09-s2l1_480x360.avi"), e.path("models/yolox_nano.onnx")
+    out, results = e.work / "pets.txt", e.work / "pets/mot15"
+    results.mkdir(parents=True)
+    launch(f"filesrc location={clip} ! decodebin ! nvpinference model={model} classes=person ! nvptracker "
+           f"! nvppublish location={out} format=mot ! fakesink")
+    with open(results / "PETS09-S2L1.txt", "w") as scaled:
+        for row in out.read_text().splitlines():
+            fields = row.split(",")
+            fields[2:6] = [f"{float(v) * PETS_SCALE:.3f}" for v in fields[2:6]]
+            scaled.write(",".join(fields) + "\n")
+    score = scores(e, results.parent)["mot15", "PETS09-S2L1"]
+    for measure, bound in [("HOTA", 45.3), ("MOTA", 75.0), ("IDF1", 55.8)]:
+        e.at_least("PETS clip, yolox_nano", measure, score[measure], bound)
+
+
+def check_public(e):
+    """Public detections of sequences: at least what ByteTrack makes of them."""
+    results, mot = e.work / "public", ROOT / "target/release/examples/mot"
+    for name in ("mot17val", "mot15"):
+        sequences = sorted(p for p in e.path(f"mot/{name}").iterdir() if (p / "seqinfo.ini").exists())
+        subprocess.run([mot, results / name, *sequences], check=True, timeout=TIMEOUT)
+    score = scores(e, results)
+    for key, measure, bound in [
+        (("mot17val", "ALL"), "HOTA", 52.6), (("mot17val", "ALL"), "IDF1", 65.6), (("mot15", "ALL"), "HOTA", 41.7),
+        (("mot15", "ALL"), "IDF1", 53.4), (("mot17val", "MOT17-05"), "HOTA", 61.2),
+    ]:
+        e.at_least("public detections " + " ".join(key), measure, score[key][measure], bound)
+
+
+def damage(clip, target, how):
+    data = bytearray(clip.read_bytes())
+    if how == "cut":
+        data = data[: len(data) * 6 // 10]
+    else:
+        dice = random.Random(1)
+        for _ in range(1000):
+            data[dice.randrange(4096, len(data))] = dice.randrange(256)
+    target.write_bytes(data)
+
+
+def check_damage(e):
+    """Cut and corrupt files end, in an error or not, and what was written is whole."""
+    model = e.path("models/yolox_nano.onnx")
+    for name in ("car-detection.mp4", "pets09-s2l1_480x360.avi"):
+        for how in ("cut", "corrupt"):
+            clip, out = e.work / f"{how}-{name}", e.work / "damage.jsonl"
+            out.unlink(missing_ok=True)
+            damage(e.path(f"video/{name}"), clip, how)
+            done = launch(f"filesrc location={clip} ! decodebin ! nvpinference model={model} interval=4 ! nvptracker "
+                          f"! nvppublish location={out} ! fakesink", check=False)
+            lines = len(records(out)) if out.exists() else 0
+            e.say(f"{how} {name}", f"exit status {done.returncode}, {lines} whole lines", done.returncode in (0, 1))
+
+
+CHECKS = {
+    "videos": check_videos, "pictures": check_pictures, "legacy": check_legacy,
+    "pets": check_pets, "public": check_public, "damage": check_damage,
+}
+
+
+def main():
+    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(CHECKS):
+        sys.exit(f"{__doc__}\nchecks: {', '.join(CHECKS)}")
+    os.environ.setdefault("RUST_BACKTRACE", "0")
+    with tempfile.TemporaryDirectory() as work:
+        e = Evaluation(sys.argv[1], work)
+        for name in sys.argv[2:] or CHECKS:
+            start = time.monotonic()
+            try:
+                CHECKS[name](e)
+            except (Failed, subprocess.TimeoutExpired) as error:
+                e.say(name, str(error), False)
+            print(f"     {name}: {time.monotonic() - start:.0f} s", flush=True)
+    print("all bounds hold" if e.failures == 0 else f"{e.failures} failed")
+    sys.exit(e.failures > 0)
+
+
+if __name__ == "__main__":
+    main()
