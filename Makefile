@@ -2,7 +2,7 @@
 # make demo VIDEO=clip.mp4 MODEL=m.onnx   detect, track, draw and publish; says where the results are
 # make test                            all tests
 # make evaluate DATA=folder            real videos and sequences, scored
-# make bench                           speed, memory and allocations, as ratios taken in one run
+# make bench VIDEO=clip.mp4 MODEL=m.onnx  speed, memory and allocations, as ratios taken in one run
 # make install                         the plugin into the user's GStreamer plugin folder
 
 PLUGIN := target/release/libgstnvperception.so
@@ -36,7 +36,9 @@ evaluate: build $(VENV)/ready
 bench: build $(VENV)/ready
 	cargo bench --locked --bench tracker --bench draw --bench line
 	$(VENV)/bin/python benches/preprocess_vs_opencv.py
-	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python benches/pipeline.py
+	@test -n "$(VIDEO)" -a -n "$(MODEL)" || echo "For the whole pipeline: make bench VIDEO=clip.mp4 MODEL=model.onnx"
+	@test -z "$(VIDEO)" -o -z "$(MODEL)" || \
+	  GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python benches/pipeline.py "$(VIDEO)" "$(MODEL)"
 
 $(VENV)/ready: scripts/requirements.txt | deps
 	python3 -m venv $(VENV)
