@@ -12,7 +12,7 @@
 //! # The model
 //! It is understood when the element goes to READY, before any frame: its family, input size, colour
 //! order, normalisation, resizing and class names come from the properties, from a description beside it
-//! (`MODEL.json`, or `model-config`), from its own ONNX metadata, and from its shapes, in this order. See
+//! (`MODEL.json` or `MODEL.onnx.json`, or `model-config`), from its own ONNX metadata, and from its shapes, in this order. See
 //! [`crate::model`] for the families. A dry run then checks it. What was assumed is one line of the log at
 //! level INFO and one element message `nvp-model-loaded`; what is ambiguous is an error that names the
 //! choices.
@@ -29,9 +29,10 @@
 //! the next N pass without detections.
 //!
 //! # Messages
-//! `nvp-model-loaded` with the fields `model`, `sha256`, `family`, `input`, `classes`, `provider`,
-//! `runtime`, `assumptions` (strings) and `dry-run` (nanoseconds); `nvp-model-nonfinite` when outputs are NaN or
-//! infinite (once a stream, with the number of candidates left out of the first such frame).
+//! `nvp-model-loaded` with the fields `model`, `sha256`, `family`, `provider`, `runtime` and `summary` (strings),
+//! `width`, `height` and `classes` (guint), `assumptions` (a list of strings) and `dry-run` (guint64,
+//! nanoseconds); `nvp-model-nonfinite` when outputs are NaN or infinite (once a stream, with `candidates`, the
+//! number of those left out of the first such frame).
 
 use gst::glib;
 use gst::prelude::*;

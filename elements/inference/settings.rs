@@ -50,7 +50,7 @@ pub(super) fn properties() -> Vec<glib::ParamSpec> {
         path(
             "model-config",
             "Model description",
-            "Path of the model's JSON description; default: MODEL.json beside the model, when it exists",
+            "Path of the model's JSON description; default: MODEL.json or MODEL.onnx.json beside the model, when it exists",
         ),
         path("labels", "Labels", "Path of a text file with one class name a line; default: from the model"),
         path(
