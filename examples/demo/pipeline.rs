@@ -11,7 +11,7 @@ const ENCODERS: [(&str, &str); 3] = [
     ("avenc_mpeg4", "avenc_mpeg4 bitrate=4000000 ! mpeg4videoparse"),
 ];
 
-/// Builds `decode, infer, track, publish, draw, encode`, in PAUSED or below.
+/// Builds `decode, infer, track, publish, draw, encode`. The conversion passes all but exotic formats through.
 pub(super) fn build(job: &Job) -> Result<gst::Pipeline, String> {
     let available = |(name, launch)| gst::ElementFactory::find(name).map(|_| launch);
     let encode = ENCODERS.into_iter().find_map(available);
@@ -19,7 +19,7 @@ pub(super) fn build(job: &Job) -> Result<gst::Pipeline, String> {
     let show = if job.show { "drawn. ! queue ! videoconvert ! autovideosink" } else { "" };
     let launch = format!(
         "filesrc name=file ! decodebin name=decoder \
-         nvpinference name=infer ! nvptracker name=track ! nvppublish name=publish ! nvpoverlay ! tee name=drawn \
+         videoconvert name=convert ! nvpinference name=infer ! nvptracker name=track ! nvppublish name=publish ! nvpoverlay ! tee name=drawn \
          drawn. ! queue ! videoconvert ! {encode} ! mp4mux ! filesink name=annotated {show}"
     );
     let pipeline =
@@ -43,7 +43,7 @@ fn set(pipeline: &gst::Pipeline, name: &str, property: &str, path: &std::path::P
 
 /// Links the first video stream; others are left alone. A file without any is an error.
 fn connect_video(pipeline: &gst::Pipeline, file: &str) {
-    let sink = element(pipeline, "infer").static_pad("sink").expect("it has a sink pad");
+    let sink = element(pipeline, "convert").static_pad("sink").expect("it has a sink pad");
     let decoder = element(pipeline, "decoder");
     let target = sink.clone();
     decoder.connect_pad_added(move |_, pad| {
