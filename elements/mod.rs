@@ -10,6 +10,7 @@ mod video;
 pub mod inference;
 pub mod overlay;
 pub mod publish;
+pub mod replay;
 pub mod tracker;
 
 pub use plugin::plugin_register_static;
@@ -27,6 +28,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     inference::register(plugin)?;
     tracker::register(plugin)?;
     overlay::register(plugin)?;
+    replay::register(plugin)?;
     publish::register(plugin)
 }
 

@@ -16,6 +16,7 @@ pub mod model;
 pub mod preprocess;
 pub mod provenance;
 pub mod record;
+pub mod replay;
 pub mod stats;
 pub mod track;
 

@@ -6,7 +6,7 @@ use gst::glib;
 use gst::prelude::*;
 use serde_json::{Value, json};
 
-const ELEMENTS: [&str; 4] = ["nvpinference", "nvpoverlay", "nvppublish", "nvptracker"];
+const ELEMENTS: [&str; 5] = ["nvpinference", "nvpoverlay", "nvppublish", "nvpreplay", "nvptracker"];
 
 fn describe(name: &str) -> Value {
     let factory = gst::ElementFactory::find(name).unwrap_or_else(|| panic!("{name} is not registered"));
@@ -53,6 +53,8 @@ fn property(spec: &glib::ParamSpec) -> Value {
     if let Some(s) = spec.downcast_ref::<glib::ParamSpecUInt>() {
         described["range"] = range(s.minimum().to_string(), s.maximum().to_string());
     } else if let Some(s) = spec.downcast_ref::<glib::ParamSpecFloat>() {
+        described["range"] = range(s.minimum().to_string(), s.maximum().to_string());
+    } else if let Some(s) = spec.downcast_ref::<glib::ParamSpecUInt64>() {
         described["range"] = range(s.minimum().to_string(), s.maximum().to_string());
     } else if let Some(class) = glib::EnumClass::with_type(spec.value_type()) {
         described["values"] = class.values().iter().map(|v| json!([v.value(), v.nick(), v.name()])).collect();

@@ -1,0 +1,165 @@
+//! JSON lines of schema `nvperception.frame/1`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::{Content, Frame, Notes, Recording, ReplayError, Rows, clamp};
+use crate::detection::{Detection, Detections, Labels};
+use crate::provenance::{Outcome, Provenance, Stage};
+use crate::record::{DetectionRecord, FrameRecord, StageOutcome, StageRecord, TrackRecord};
+use crate::track::{Track, Tracks};
+
+/// Class numbers above this have no name after reading: a table is as long as its highest number.
+const MAX_CLASS: i32 = 65_535;
+
+/// The names of classes, gathered from the whole file so that every frame shares them.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    /// The model that a frame without detections speaks for.
+    pub(super) model: Arc<str>,
+    models: HashMap<String, (Arc<str>, Labels)>,
+    tracks: Labels,
+}
+
+impl Tables {
+    /// A list that says that a model looked and found nothing.
+    pub(super) fn nothing(&self) -> Detections {
+        self.of(&self.model)
+    }
+
+    fn of(&self, model: &str) -> Detections {
+        let known = self.models.get(model).cloned();
+        let (model, labels) = known.unwrap_or_else(|| (model.into(), Labels::default()));
+        Detections { model, labels, items: Vec::new() }
+    }
+
+    fn gather(records: &[FrameRecord]) -> Self {
+        let mut names = BTreeMap::<&str, BTreeMap<i32, &str>>::new();
+        let mut tracked = Vec::new();
+        for record in records {
+            for DetectionRecord { model, class, label, .. } in record.detections.iter().flatten() {
+                let classes = names.entry(model).or_default();
+                if let Some(label) = label.as_deref().filter(|_| (0..=MAX_CLASS).contains(class)) {
+                    classes.insert(*class, label);
+                }
+            }
+            for label in record.tracks.iter().flatten().filter_map(|track| track.label.as_deref()) {
+                if !tracked.contains(&label) {
+                    tracked.push(label);
+                }
+            }
+        }
+        let first = records.iter().filter_map(|record| record.detections.as_ref()?.first()).next();
+        let models = names.iter().map(|(model, classes)| {
+            let end = classes.last_key_value().map_or(0, |(class, _)| class + 1);
+            let labels = (0..end).map(|class| classes.get(&class).copied().unwrap_or_default()).collect();
+            ((*model).to_owned(), (Arc::from(*model), labels))
+        });
+        Self {
+            model: first.map_or("replay", |found| &found.model).into(),
+            models: models.collect(),
+            tracks: tracked.into_iter().collect(),
+        }
+    }
+}
+
+pub(super) fn read(text: &str) -> Result<Recording, ReplayError> {
+    let mut notes = Notes::default();
+    let mut records = Vec::new();
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).peekable();
+    while let Some((at, line)) = lines.next() {
+        match FrameRecord::from_line(line.as_bytes()) {
+            Ok(record) => records.push(record),
+            Err(error) if error.is_eof() && lines.peek().is_none() => notes.truncated = true,
+            Err(error) => return Err(ReplayError { line: at + 1, why: error.to_string() }),
+        }
+    }
+    records.sort_by_key(|record: &FrameRecord| record.seq);
+    let read = records.len();
+    records.dedup_by_key(|record| record.seq);
+    notes.duplicates = (read - records.len()) as u64;
+    records.iter_mut().for_each(|record| clamp_all(record, &mut notes));
+    let mut by_time: Vec<_> =
+        records.iter().enumerate().filter_map(|(i, record)| Some((record.pts?, i))).collect();
+    by_time.sort_unstable();
+    Ok(Recording {
+        by_time,
+        has_detections: records.iter().any(|record| record.detections.is_some()),
+        has_tracks: records.iter().any(|record| record.tracks.is_some()),
+        labels: Tables::gather(&records),
+        notes,
+        frames: records
+            .into_iter()
+            .map(|record| Frame { number: record.seq, rows: Rows::Json(Box::new(record)) })
+            .collect(),
+    })
+}
+
+fn clamp_all(record: &mut FrameRecord, notes: &mut Notes) {
+    for found in record.detections.iter_mut().flatten() {
+        found.confidence = clamp(found.confidence, notes);
+    }
+    for track in record.tracks.iter_mut().flatten() {
+        track.confidence = clamp(track.confidence, notes);
+    }
+}
+
+pub(super) fn content(record: &FrameRecord, tables: &Tables) -> Content {
+    Content {
+        detections: record.detections.as_ref().map(|found| detections(found, tables)),
+        tracks: record.tracks.as_ref().map(|items| tracks(items, tables)),
+        provenance: record.provenance.as_ref().map(|provenance| Provenance {
+            feed: record.feed.as_str().into(),
+            sequence: record.seq,
+            received: provenance.received.0,
+            stages: provenance.stages.iter().map(stage).collect(),
+        }),
+    }
+}
+
+/// One list a model, in the order in which the models appear.
+fn detections(found: &[DetectionRecord], tables: &Tables) -> Vec<Detections> {
+    let mut lists: Vec<Detections> = Vec::new();
+    for DetectionRecord { model, class, confidence, bbox, .. } in found {
+        let at = lists.iter().position(|list| *list.model == **model).unwrap_or_else(|| {
+            lists.push(tables.of(model));
+            lists.len() - 1
+        });
+        lists[at].items.push(Detection { bbox: *bbox, confidence: *confidence, class_id: *class });
+    }
+    if lists.is_empty() {
+        lists.push(tables.nothing());
+    }
+    lists
+}
+
+fn tracks(items: &[TrackRecord], tables: &Tables) -> Tracks {
+    let track = |record: &TrackRecord| Track {
+        id: record.id,
+        age: record.age,
+        bbox: record.bbox,
+        confidence: record.confidence,
+        class_id: record.class,
+        label: record.label.as_deref().and_then(|name| tables.tracks.find(name)).unwrap_or(-1),
+        state: record.state,
+        ..Track::default()
+    };
+    Tracks { labels: tables.tracks.clone(), items: items.iter().map(track).collect(), ..Tracks::default() }
+}
+
+fn stage(record: &StageRecord) -> Stage {
+    let shared = |text: &Option<String>| text.as_deref().map(Into::into);
+    let reason = || record.reason.as_deref().unwrap_or_default().into();
+    Stage {
+        element: record.element.as_str().into(),
+        model_sha256: shared(&record.model_sha256),
+        provider: shared(&record.provider),
+        start: record.start,
+        end: record.end,
+        outcome: match record.outcome {
+            StageOutcome::Ok => Outcome::Ok,
+            StageOutcome::Skipped => Outcome::Skipped(reason()),
+            StageOutcome::Failed => Outcome::Failed(reason()),
+        },
+    }
+}

@@ -1,0 +1,113 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const DET: &str = "2,-1,10,20,30,40,0.9,-1,-1,-1\n1,-1,0,0,10,10,1.7\n\n4,-1,5,5,5,5,-3,-1,-1,-1\n";
+
+fn line(seq: u64, pts: u64, rest: &str) -> String {
+    format!(
+        r#"{{"schema":"nvperception.frame/1","feed":"f","seq":{seq},"pts":{pts},"running_time":{pts},"wall":"2026-03-01T12:00:00.000000Z","width":100,"height":100{rest}}}"#
+    )
+}
+
+#[test]
+fn mot_rows_are_found_by_frame_and_normalised() {
+    let recording = Recording::from_mot(DET).unwrap();
+    assert_eq!((recording.len(), recording.notes().clamped, recording.has_times()), (3, 2, false));
+    let at = |number| recording.content(recording.at(Key::Number(number)), (100, 200));
+    let second = at(1).detections.unwrap();
+    let found = second[0].items[0];
+    assert_eq!(found.confidence, 0.9);
+    assert!((found.bbox.x_min - 0.1).abs() < 1e-6 && (found.bbox.y_max - 0.3).abs() < 1e-6);
+    assert_eq!(at(0).detections.unwrap()[0].items[0].confidence, 1.0);
+    assert_eq!(at(2).detections.unwrap()[0].items, []);
+    assert_eq!(at(4), Content::default());
+    assert!(at(1).tracks.is_none());
+}
+
+#[test]
+fn mot_rows_with_ids_are_tracks() {
+    let recording = Recording::from_mot("1 7 0 0 10 10\n1,3,0,0,20,20,0.5\n").unwrap();
+    let content = recording.content(recording.at(Key::Number(0)), (10, 10));
+    let tracks = content.tracks.unwrap();
+    assert_eq!(tracks.items.iter().map(|t| (t.id, t.confidence)).collect::<Vec<_>>(), [(3, 0.5), (7, 1.0)]);
+    assert!(content.detections.is_none());
+}
+
+#[test]
+fn bad_rows_are_named() {
+    for (text, line, why) in [
+        ("1,-1,0,0,1,1\n1,-1,0\n", 2, "3 fields"),
+        ("0,-1,0,0,1,1\n", 1, "count from 1"),
+        ("1.5,-1,0,0,1,1\n", 1, "count from 1"),
+        ("1,-1,0,zero,1,1\n", 1, "y is \"zero\""),
+        ("1,-1,0,0,1,inf\n", 1, "the height"),
+    ] {
+        let error = Recording::from_mot(text).unwrap_err();
+        assert!(error.line == line && error.why.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn json_lines_are_found_by_time_within_the_tolerance() {
+    let text = [line(2, 80, r#","detections":[]"#), line(0, 0, ""), line(1, 40, "")].join("\n");
+    let recording = Recording::from_json(&text).unwrap();
+    assert_eq!(recording.at(Key::Number(1)), Place::Record(1));
+    assert_eq!(recording.at(Key::Time(43, 5)), Place::Record(1));
+    assert_eq!(recording.at(Key::Time(60, 20)), Place::Record(1));
+    assert_eq!(recording.at(Key::Time(60, 5)), Place::Between);
+    assert_eq!(recording.at(Key::Time(90, 5)), Place::Outside);
+    assert!(recording.content(Place::Record(0), (1, 1)).detections.is_none());
+    let nothing = recording.content(Place::Record(2), (1, 1)).detections.unwrap();
+    assert_eq!((nothing.len(), nothing[0].items.len()), (1, 0));
+}
+
+#[test]
+fn names_of_models_and_tracks_come_back() {
+    let found = r#","detections":[{"model":"a","class":2,"label":"car","confidence":0.5,"box":[0,0,1,1]},
+        {"model":"b","class":0,"label":null,"confidence":2.5,"box":[0,0,1,null]}],
+        "tracks":[{"id":4,"class":2,"label":"car","state":"coasted","confidence":0.5,"box":[0,0,1,1],"age":9}]"#;
+    let recording = Recording::from_json(&line(0, 0, &found.replace('\n', ""))).unwrap();
+    let content = recording.content(Place::Record(0), (1, 1));
+    let lists = content.detections.unwrap();
+    assert_eq!((&*lists[0].model, lists[0].labels.get(2)), ("a", Some("car")));
+    assert_eq!((&*lists[1].model, lists[1].labels.get(0), lists[1].items[0].confidence), ("b", None, 1.0));
+    let tracks = content.tracks.unwrap();
+    assert_eq!((tracks.items[0].id, tracks.labels.get(tracks.items[0].label)), (4, Some("car")));
+    assert_eq!(recording.notes().clamped, 1);
+}
+
+#[test]
+fn a_cut_last_line_is_left_out_and_other_damage_is_named() {
+    let good = line(0, 0, "");
+    let cut = format!("{good}\n{}", &good[..40]);
+    let recording = Recording::from_json(&cut).unwrap();
+    assert_eq!((recording.len(), recording.notes().truncated), (1, true));
+    let error = Recording::from_json(&format!("{}\n{good}", &good[..40])).unwrap_err();
+    assert_eq!(error.line, 1);
+    let newer = good.replace("frame/1", "frame/2");
+    let error = Recording::from_json(&newer).unwrap_err();
+    assert!(error.why.contains("frame/2") && error.why.contains("frame/1"), "{error}");
+    let twice = Recording::from_json(&format!("{good}\n{good}")).unwrap();
+    assert_eq!((twice.len(), twice.notes().duplicates), (1, 1));
+}
+
+#[test]
+fn an_empty_file_is_an_empty_recording() {
+    for recording in [Recording::from_json("").unwrap(), Recording::from_mot("\n").unwrap()] {
+        assert!(recording.is_empty());
+        assert_eq!(recording.at(Key::Number(0)), Place::Outside);
+        assert_eq!(recording.at(Key::Time(0, 10)), Place::Outside);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "[-0-9,. \n]{0,200}", key in any::<u64>()) {
+        if let Ok(recording) = Recording::from_mot(&text) {
+            let place = recording.at(Key::Number(key % 300));
+            let _ = recording.content(place, (0, 1));
+        }
+        let _ = Recording::from_json(&text);
+    }
+}
