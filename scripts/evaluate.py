@@ -188,6 +188,19 @@ def check_public(e):
         e.at_least("public detections " + " ".join(key), measure, score[key][measure], bound)
 
 
+def check_replay(e):
+    """The same detections through the elements, without a picture."""
+    sequence, results = e.path("mot/mot17val/MOT17-05"), e.work / "replay"
+    (results / "mot17val").mkdir(parents=True)
+    rows = (row.split("=") for row in (sequence / "seqinfo.ini").read_text().splitlines() if "=" in row)
+    info = {key.strip(): value.strip() for key, value in rows}
+    launch(f"videotestsrc num-buffers={info['seqLength']} pattern=black ! video/x-raw,format=GRAY8,"
+           f"width={info['imWidth']},height={info['imHeight']},framerate={info['frameRate']}/1 "
+           f"! nvpreplay location={sequence}/det/det.txt ! nvptracker "
+           f"! nvppublish location={results}/mot17val/MOT17-05.txt format=mot ! fakesink")
+    e.at_least("replayed MOT17-05", "HOTA", scores(e, results)["mot17val", "MOT17-05"]["HOTA"], 61.2)
+
+
 def damage(clip, target, how):
     data = bytearray(clip.read_bytes())
     if how == "cut":
@@ -215,7 +228,7 @@ def check_damage(e):
 
 CHECKS = {
     "videos": check_videos, "pictures": check_pictures, "legacy": check_legacy,
-    "pets": check_pets, "public": check_public, "damage": check_damage,
+    "pets": check_pets, "public": check_public, "replay": check_replay, "damage": check_damage,
 }
 
 
