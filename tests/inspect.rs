@@ -62,6 +62,23 @@ fn property(spec: &glib::ParamSpec) -> Value {
     described
 }
 
+/// The first place where two descriptions differ.
+fn difference(place: &str, seen: &Value, agreed: &Value) -> Option<String> {
+    match (seen, agreed) {
+        (Value::Object(seen), Value::Object(agreed)) if seen.keys().eq(agreed.keys()) => {
+            seen.iter().find_map(|(key, value)| difference(&format!("{place}.{key}"), value, &agreed[key]))
+        }
+        (Value::Array(seen), Value::Array(agreed)) if seen.len() == agreed.len() => {
+            let mut pairs = seen.iter().zip(agreed).enumerate();
+            pairs.find_map(|(i, (seen, agreed))| {
+                let name = seen["name"].as_str().map_or_else(|| i.to_string(), str::to_owned);
+                difference(&format!("{place}/{name}"), seen, agreed)
+            })
+        }
+        _ => (seen != agreed).then(|| format!("{place} is {seen}, agreed is {agreed}")),
+    }
+}
+
 #[test]
 fn what_users_see_is_what_was_agreed() {
     gst::init().unwrap();
@@ -77,10 +94,9 @@ fn what_users_see_is_what_was_agreed() {
         std::fs::write(&path, format!("{seen:#}\n")).unwrap();
     }
     let agreed: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    for (seen, agreed) in seen.as_array().unwrap().iter().zip(agreed.as_array().unwrap()) {
-        assert_eq!(seen, agreed, "when this is wanted: NVP_UPDATE_INSPECT=1 cargo test --test inspect");
+    if let Some(difference) = difference("", &seen, &agreed) {
+        panic!("{difference}\nwhen this is wanted: NVP_UPDATE_INSPECT=1 cargo test --test inspect");
     }
-    assert_eq!(seen.as_array().map(Vec::len), agreed.as_array().map(Vec::len));
 }
 
 #[test]
