@@ -16,7 +16,10 @@ import sys
 import tempfile
 import time
 
-FRAMES = 300
+import cv2
+
+# About so many frames: `identity` lets a few pass that were under way.
+LENGTH = 300
 BARE = """
 import sys, time, numpy, onnxruntime
 options = onnxruntime.SessionOptions()
@@ -35,11 +38,15 @@ print(time.monotonic() - start)
 def prepare(video, clip):
     """Scales the first frames of a video to 720p H.264 and gives their number."""
     subprocess.run(
-        ["gst-launch-1.0", "-q", *f"filesrc location={video} ! decodebin ! identity eos-after={FRAMES + 1} ! videoconvert "
+        ["gst-launch-1.0", "-q", *f"filesrc location={video} ! decodebin ! identity eos-after={LENGTH} ! videoconvert "
          "! videoscale ! video/x-raw,format=I420,width=1280,height=720,pixel-aspect-ratio=1/1 "
          f"! x264enc speed-preset=veryfast ! h264parse ! mp4mux ! filesink location={clip}".split()],
         check=True, timeout=300,
     )
+    video, frames = cv2.VideoCapture(clip), 0
+    while video.grab():
+        frames += 1
+    return frames
 
 
 def measure(command):
@@ -57,16 +64,16 @@ def pipeline(clip, elements):
     return ["gst-launch-1.0", "-q", *f"filesrc location={clip} ! decodebin ! {elements} ! fakesink sync=false".split()]
 
 
-def candidates(clip, model, out):
+def candidates(clip, model, frames, out):
     """Name and command of everything that is compared."""
     infer = f"nvpinference model={model} threads="
     line = f"nvptracker ! nvppublish location={out}"
     return {
         "decode only": pipeline(clip, "identity"),
-        "bare model, 1 thread": [sys.executable, "-c", BARE, model, "1", str(FRAMES)],
+        "bare model, 1 thread": [sys.executable, "-c", BARE, model, "1", str(frames)],
         "infer, track, publish, 1 thread": pipeline(clip, f"{infer}1 ! {line}"),
         "infer, track, publish, draw, 1 thread": pipeline(clip, f"{infer}1 ! {line} ! nvpoverlay"),
-        "bare model, 2 threads": [sys.executable, "-c", BARE, model, "2", str(FRAMES)],
+        "bare model, 2 threads": [sys.executable, "-c", BARE, model, "2", str(frames)],
         "infer, track, publish, 2 threads": pipeline(clip, f"{infer}2 ! {line}"),
     }
 
@@ -83,20 +90,20 @@ def main():
     os.environ["RUST_BACKTRACE"] = "0"
     with tempfile.TemporaryDirectory() as folder:
         clip = f"{folder}/clip.mp4"
-        prepare(video, clip)
-        compared = candidates(clip, model, f"{folder}/out.jsonl")
+        frames = prepare(video, clip)
+        compared = candidates(clip, model, frames, f"{folder}/out.jsonl")
         results = {name: [] for name in compared}
         for _ in range(rounds):
             for name, command in compared.items():
                 results[name].append(measure(command))
-    print(f"{FRAMES} frames, {rounds} rounds; medians and ranges. Start and end of the process count, but for "
+    print(f"{frames} frames, {rounds} rounds; medians and ranges. Start and end of the process count, but for "
           "the bare model's frames/s.\n")
     print("| | frames/s | CPU ms a frame | peak MiB |\n|---|---|---|---|")
     speed = {}
     for name, runs in results.items():
         seconds = [float(r[3]) if "bare" in name else r[0] for r in runs]
-        speed[name] = [FRAMES / s for s in seconds]
-        cpu = [1000 * r[1] / FRAMES for r in runs]
+        speed[name] = [frames / s for s in seconds]
+        cpu = [1000 * r[1] / frames for r in runs]
         print(f"| {name} | {spread(speed[name])} | {spread(cpu)} | {spread([r[2] for r in runs], 0)} |")
     for threads in ("1 thread", "2 threads"):
         whole, bare = speed[f"infer, track, publish, {threads}"], speed[f"bare model, {threads}"]
