@@ -11,6 +11,7 @@ pub mod inference;
 pub mod overlay;
 pub mod publish;
 pub mod replay;
+pub mod testsrc;
 pub mod tracker;
 
 pub use plugin::plugin_register_static;
@@ -29,6 +30,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     tracker::register(plugin)?;
     overlay::register(plugin)?;
     replay::register(plugin)?;
+    testsrc::register(plugin)?;
     publish::register(plugin)
 }
 

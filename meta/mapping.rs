@@ -3,6 +3,7 @@
 use gst_video::ffi::{GstVideoInfo, GstVideoMetaTransformMatrix};
 
 use crate::geometry::BBox;
+use crate::homography;
 
 /// Below this part of the largest coefficient a coefficient is the rounding of zero, as of cos 90° in `f32`.
 const ZERO: f64 = 1e-6;
@@ -59,6 +60,19 @@ impl Mapping {
         let (x0, y0) = self.point(b.x_min, b.y_min);
         let (x1, y1) = self.point(b.x_max, b.y_max);
         BBox::new(x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1))
+    }
+
+    /// The map as a homography from the input's normalised points to the output's.
+    pub(super) fn homography(&self) -> [f64; 9] {
+        let ([a, b, c], [d, e, f]) = (self.x, self.y);
+        [a, b, c, d, e, f, 0.0, 0.0, 1.0]
+    }
+
+    /// A homography between two pictures of the input's kind as one between two of the output's.
+    pub(super) fn conjugated(&self, h: &[f64; 9]) -> Option<[f64; 9]> {
+        let there = self.homography();
+        let back = homography::inverse(&there)?;
+        Some(homography::compose(&there, &homography::compose(h, &back)))
     }
 
     /// A velocity of the input in the output.

@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | [`DetectionMeta`] | one a model | [`Detections`](crate::detection::Detections) | video, size, orientation |
 //! | [`TrackMeta`] | at most one | [`Tracks`](crate::track::Tracks) | video, size, orientation |
+//! | [`ViewMeta`] | at most one | [`View`](crate::view::View) | video, size, orientation |
+//! | [`TruthMeta`] | at most one | [`Truth`](crate::scene::Truth) | video, size, orientation |
 //! | [`ProvenanceMeta`] | at most one | [`Provenance`](crate::provenance::Provenance) | none |
 //!
 //! Attaching needs a writable buffer, not writable memory: behind a `tee` that is a shallow copy of the buffer,
@@ -32,7 +34,7 @@
 //! Coordinates are in units of the frame, so they are right or gone, never stale. `tests/meta.rs` holds the
 //! boxes against the pixels; this is what it finds with GStreamer 1.22. Provenance survives all of it.
 //!
-//! | element | detections and tracks |
+//! | element | detections, tracks, view and truth |
 //! |---|---|
 //! | `tee`, `queue`, `identity`, `videorate` (repeated frames too) | kept |
 //! | `videoconvert`, `jpegenc ! jpegdec` | kept |
@@ -47,7 +49,8 @@
 //!
 //! Up to 1.26 nothing changes. From 1.28 on elements tell where each pixel went ("gst-video-matrix"), and then
 //! all of `videoscale`, `videocrop`, `videobox`, `aspectratiocrop` and `videoflip` keep them: boxes and
-//! velocities are turned, moved and scaled exactly, and boxes that a crop cuts off altogether are left out.
+//! velocities are turned, moved and scaled exactly, boxes that a crop cuts off altogether are left out, and
+//! homographies lead between the new frames' points.
 //! What is not made of boxes any more (shear, perspective) is dropped.
 //!
 //! # More than one copy of this crate in a process
@@ -64,11 +67,15 @@ mod provenance;
 mod shared;
 mod track;
 mod transform;
+mod truth;
+mod view;
 
 pub use crate::provenance::Origin;
 pub use detection::{DetectionMeta, DetectionsRef};
 pub use provenance::{OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef};
 pub use track::{TrackMeta, TracksRef};
+pub use truth::{TruthMeta, TruthRef};
+pub use view::{ViewMeta, ViewRef};
 
 /// Registers the metas' types now rather than on first use, so that their names can be looked up. True when
 /// all of them can be carried.
@@ -76,6 +83,8 @@ pub fn init() -> bool {
     let kinds = [
         shared::register::<DetectionMeta>(),
         shared::register::<TrackMeta>(),
+        shared::register::<ViewMeta>(),
+        shared::register::<TruthMeta>(),
         shared::register::<ProvenanceMeta>(),
     ];
     kinds.iter().all(|registered| *registered)

@@ -24,6 +24,8 @@ G_BEGIN_DECLS
 
 #define NVP_DETECTION_META_API "NvpDetectionMetaAPI"
 #define NVP_TRACK_META_API "NvpTrackMetaAPI"
+#define NVP_VIEW_META_API "NvpViewMetaAPI"
+#define NVP_TRUTH_META_API "NvpTruthMetaAPI"
 #define NVP_PROVENANCE_META_API "NvpProvenanceMetaAPI"
 
 typedef struct NvpHeader NvpHeader;
@@ -115,6 +117,81 @@ typedef struct {
 } NvpTracks;
 
 typedef enum {
+  NVP_MOTION_UNKNOWN = 0,       /* to be taken as moving */
+  NVP_MOTION_STABLE = 1,
+  NVP_MOTION_MOVING = 2
+} NvpMotion;
+
+typedef enum {
+  NVP_PHASE_SETTLED = 0,
+  NVP_PHASE_MOVE_START = 1,     /* the first frame of a move */
+  NVP_PHASE_MOVING = 2,
+  NVP_PHASE_MOVE_END = 3        /* the first frame after it */
+} NvpPhase;
+
+typedef enum {
+  NVP_SOURCE_NONE = 0,
+  NVP_SOURCE_TELEMETRY = 1,
+  NVP_SOURCE_INFERRED = 2,
+  NVP_SOURCE_EXTERNAL = 3
+} NvpMotionSource;
+
+typedef enum {
+  NVP_VALIDITY_VALID = 0,
+  NVP_VALIDITY_DEGRADED = 1,
+  NVP_VALIDITY_INVALID = 2
+} NvpValidity;
+
+#define NVP_VIEW_TO_PREVIOUS_KNOWN 1u
+#define NVP_VIEW_TO_REFERENCE_KNOWN 2u
+
+/* The camera's view. Homographies are row-major and map this frame's normalised points. */
+typedef struct {
+  NvpHeader header;
+  NvpCrop crop;
+  guint64 epoch;                /* discontinuities so far */
+  guint64 version;              /* changes of any kind so far */
+  gfloat to_previous[9];        /* to the previous frame's points */
+  gfloat to_reference[9];       /* to those of the epoch's reference frame */
+  guint32 known;                /* NVP_VIEW_..._KNOWN */
+  guint32 phase;                /* NvpPhase */
+  guint32 motion;               /* NvpMotion */
+  guint32 source;               /* NvpMotionSource */
+  guint32 validity;             /* NvpValidity */
+  gfloat confidence;            /* in the motion, in [0, 1] */
+  gfloat stability;             /* in [0, 1] */
+  guint32 reserved;
+  NvpText reason;               /* why it is not valid */
+  NvpText preset;               /* no text when not known */
+} NvpView;
+
+/* One object that is really there. */
+typedef struct {
+  guint64 id;                   /* below 2^53 */
+  NvpBox box;                   /* around all of it, hidden parts and those outside the frame included */
+  gfloat visibility;            /* the part of it that can be seen, in [0, 1] */
+  gint32 class_id;              /* index of its name in the labels */
+} NvpTrueObject;
+
+/* What is really in a synthetic frame. Homographies as in NvpView. */
+typedef struct {
+  NvpHeader header;
+  NvpCrop crop;
+  guint64 frame;                /* its number, from 0 */
+  NvpLabels labels;
+  const NvpTrueObject *objects; /* by rising id */
+  gsize count;
+  gdouble to_previous[9];
+  gdouble to_scene[9];          /* to the points of the view at preset 0 */
+  gfloat pan, tilt, roll;       /* degrees to the right, downwards, clockwise */
+  gfloat zoom;                  /* focal length in units of the widest */
+  gint32 preset;                /* -1 on the way and where there is none */
+  guint32 moved;                /* 1 when the view differs from the previous frame's */
+  guint32 cut;                  /* 1 when it jumped */
+  guint32 reserved;
+} NvpTruth;
+
+typedef enum {
   NVP_OUTCOME_OK = 0,
   NVP_OUTCOME_SKIPPED = 1,
   NVP_OUTCOME_FAILED = 2
@@ -143,6 +220,9 @@ G_STATIC_ASSERT (sizeof (NvpDetection) == 24);
 G_STATIC_ASSERT (sizeof (NvpTrack) == 64);
 G_STATIC_ASSERT (sizeof (NvpDetections) == 96);
 G_STATIC_ASSERT (sizeof (NvpTracks) == 96);
+G_STATIC_ASSERT (sizeof (NvpView) == 184);
+G_STATIC_ASSERT (sizeof (NvpTrueObject) == 32);
+G_STATIC_ASSERT (sizeof (NvpTruth) == 264);
 G_STATIC_ASSERT (sizeof (NvpProvenance) == 144);
 #endif
 
@@ -229,6 +309,38 @@ nvp_buffer_get_tracks (GstBuffer * buffer)
 
     if (nvp_crop_holds (buffer, &tracks->crop))
       return tracks;
+  }
+  return NULL;
+}
+
+/* The camera's view, or NULL. */
+static inline const NvpView *
+nvp_buffer_get_view (GstBuffer * buffer)
+{
+  gpointer state = NULL;
+  const NvpHeader *payload;
+
+  while ((payload = nvp_buffer_iterate (buffer, NVP_VIEW_META_API, sizeof (NvpView), &state))) {
+    const NvpView *view = (const NvpView *) payload;
+
+    if (nvp_crop_holds (buffer, &view->crop))
+      return view;
+  }
+  return NULL;
+}
+
+/* What is really in the frame, or NULL. */
+static inline const NvpTruth *
+nvp_buffer_get_truth (GstBuffer * buffer)
+{
+  gpointer state = NULL;
+  const NvpHeader *payload;
+
+  while ((payload = nvp_buffer_iterate (buffer, NVP_TRUTH_META_API, sizeof (NvpTruth), &state))) {
+    const NvpTruth *truth = (const NvpTruth *) payload;
+
+    if (nvp_crop_holds (buffer, &truth->crop))
+      return truth;
   }
   return NULL;
 }

@@ -168,6 +168,19 @@ pub struct Colorimetry {
     pub chroma_cosited: bool,
 }
 
+impl Colorimetry {
+    /// Y, Cb and Cr of red, green and blue, all from 0 to 255: a matrix's rows, and what is added after it.
+    pub fn from_rgb(&self) -> ([[f32; 3]; 3], [f32; 3]) {
+        let (kr, kb) = self.matrix.weights();
+        let y = [kr, 1.0 - kr - kb, kb];
+        let (black, luma, chroma) =
+            if self.full_range { (0.0, 1.0, 1.0) } else { (16.0, 219.0 / 255.0, 224.0 / 255.0) };
+        let blue = [-y[0], -y[1], 1.0 - y[2]].map(|v| v * chroma / (2.0 - 2.0 * kb));
+        let red = [1.0 - y[0], -y[1], -y[2]].map(|v| v * chroma / (2.0 - 2.0 * kr));
+        ([y.map(|v| v * luma), blue, red], [black, 128.0, 128.0])
+    }
+}
+
 /// One plane: rows of `stride` bytes. The last row may end at its last sample.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plane<'a> {

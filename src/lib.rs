@@ -11,14 +11,17 @@
 pub mod detection;
 pub mod draw;
 pub mod geometry;
+pub mod homography;
 pub mod image;
 pub mod model;
 pub mod preprocess;
 pub mod provenance;
 pub mod record;
 pub mod replay;
+pub mod scene;
 pub mod stats;
 pub mod track;
+pub mod view;
 
 #[cfg(feature = "plugin")]
 #[path = "../elements/mod.rs"]

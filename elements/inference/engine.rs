@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::builtin;
 use super::onnx::{PROVIDER, Runtime, Session};
 use super::settings::Load;
 use crate::detection::{Detections, Labels};
@@ -56,13 +57,12 @@ fn read_text(path: &Path, what: &str) -> Result<String, gst::ErrorMessage> {
         .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ("{what} {}: {e}", path.display())))
 }
 
-/// SHA-256 of a file in lower-case hex. It also finds out whether the file can be read at all.
-fn digest(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
+/// SHA-256 in lower-case hex. It also finds out whether a file can be read at all.
+fn digest(mut model: impl Read) -> std::io::Result<String> {
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 1 << 16];
     loop {
-        match file.read(&mut chunk)? {
+        match model.read(&mut chunk)? {
             0 => break,
             n => hash.update(&chunk[..n]),
         }
@@ -81,7 +81,8 @@ fn beside(model: &Path) -> Option<PathBuf> {
 fn hints(load: &Load, model: &Path) -> Result<(Hints, Option<Hints>), gst::ErrorMessage> {
     let labels = load.labels.as_deref().map(read_labels).transpose()?.map(LabelSource::Names);
     let properties = Hints { labels, ..Hints::default() };
-    let Some(file) = load.model_config.clone().or_else(|| beside(model)) else {
+    let beside = || if builtin::is_named(model) { None } else { beside(model) };
+    let Some(file) = load.model_config.clone().or_else(beside) else {
         return Ok((properties, None));
     };
     let mut sidecar = Hints::from_json(&read_text(&file, "Model description")?)
@@ -111,15 +112,20 @@ impl Engine {
         let Some(path) = &load.model else {
             return Err(gst::error_msg!(
                 gst::LibraryError::Settings,
-                ("No model is set; set the property model to the path of an ONNX file")
+                (
+                    "No model is set; set the property model to the path of an ONNX file, or to {}",
+                    builtin::NAMES
+                )
             ));
         };
-        let sha256 = digest(path)
+        let builtin = builtin::find(path).map_err(|e| failed(path, e))?;
+        let sha256 = builtin
+            .map_or_else(|| digest(File::open(path)?), digest)
             .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ("Model {}: {e}", path.display())))?;
         let (properties, sidecar) = hints(load, path)?;
         let runtime = Runtime::get(load.onnxruntime.as_deref(), plugin_dir)
             .map_err(|e| gst::error_msg!(gst::LibraryError::Init, ("{e}")))?;
-        let mut session = Session::open(&runtime, path, load.threads).map_err(|e| {
+        let mut session = Session::open(&runtime, path, builtin, load.threads).map_err(|e| {
             failed(path, format_args!("ONNX Runtime {} does not load it: {e}", runtime.version))
         })?;
         let mut facts = session.facts();
@@ -133,7 +139,7 @@ impl Engine {
         let mut engine = Self {
             sha256: sha256.into(),
             runtime: runtime.version.clone(),
-            model: path.file_stem().unwrap_or_default().to_string_lossy().into(),
+            model: builtin::id(path).into(),
             preprocessor: Preprocessor::new(plan.spec).map_err(|e| failed(path, e))?,
             path: path.clone(),
             padding: Padding::default(),

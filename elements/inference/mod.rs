@@ -37,6 +37,7 @@
 use gst::glib;
 use gst::prelude::*;
 
+mod builtin;
 mod engine;
 mod flow;
 mod imp;

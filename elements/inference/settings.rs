@@ -46,7 +46,7 @@ pub(super) fn properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build()
     };
     vec![
-        path("model", "Model", "Path of the ONNX model (required)"),
+        path("model", "Model", "Path of the ONNX model, or builtin:testscene for the detector of nvptestsrc's scene (required)"),
         path(
             "model-config",
             "Model description",

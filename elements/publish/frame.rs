@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Format;
-use crate::meta::{DetectionMeta, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta};
+use crate::meta::{DetectionMeta, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta, ViewMeta};
 use crate::record::{
     self, DetectionRecord, Header, ProvenanceRecord, RecordSource, StageOutcome, StageRecord, Timestamp,
-    TrackRecord,
+    TrackRecord, ViewRecord,
 };
 
 /// What the events so far said of the buffers to come.
@@ -105,6 +105,24 @@ impl RecordSource for Frame<'_> {
     fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<&str>>> {
         let tracks = TrackMeta::get(self.buffer)?;
         Some(tracks.items().iter().map(move |t| TrackRecord::new(tracks.label(t.label), t)))
+    }
+
+    fn view(&self) -> Option<ViewRecord<&str>> {
+        let view = ViewMeta::get(self.buffer)?;
+        Some(ViewRecord {
+            epoch: view.epoch(),
+            version: view.version(),
+            phase: view.phase(),
+            motion: view.motion(),
+            source: view.source(),
+            confidence: view.confidence(),
+            to_previous: view.to_previous().copied(),
+            to_reference: view.to_reference().copied(),
+            validity: view.validity(),
+            reason: view.reason(),
+            stability: view.stability(),
+            preset: view.preset(),
+        })
     }
 
     fn provenance(&self) -> Option<ProvenanceRecord<impl Iterator<Item = StageRecord<&str>>>> {

@@ -11,7 +11,7 @@ use gst::subclass::prelude::*;
 use super::Format;
 use crate::elements::AUTHOR;
 use crate::elements::filter::{self, MetaFilter};
-use crate::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta};
+use crate::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta, ViewMeta};
 use crate::provenance::Provenance;
 use crate::replay::{Content, Key, Place, Recording};
 
@@ -90,7 +90,7 @@ impl ObjectImpl for NvpReplay {
             vec![
                 glib::ParamSpecString::builder("location")
                     .nick("Location")
-                    .blurb("Path of the recording: JSON lines or MOTChallenge text (required)")
+                    .blurb("Path of the recording: JSON lines, MOTChallenge text or camera motion (required)")
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecEnum::builder_with_default("format", Format::default())
@@ -151,7 +151,7 @@ impl ElementImpl for NvpReplay {
             gst::subclass::ElementMetadata::new(
                 "Metadata replay",
                 "Filter/Metadata/Video",
-                "Attaches recorded detections and tracks to the buffers; never looks at pixels",
+                "Attaches recorded detections, tracks and camera motion to the buffers; never looks at pixels",
                 AUTHOR,
             )
         });
@@ -223,6 +223,9 @@ fn attach(buffer: &mut gst::BufferRef, content: Content, run: Arc<str>) {
         tracks.run = run;
         TrackMeta::set(buffer, tracks);
     }
+    if let Some(view) = content.view {
+        ViewMeta::set(buffer, view);
+    }
     let Some(Provenance { feed, sequence, received, stages }) = content.provenance else { return };
     for stage in stages {
         ProvenanceMeta::append(buffer, || Origin { feed: feed.clone(), sequence, received }, stage);
@@ -287,8 +290,8 @@ impl NvpReplay {
         let recording = match format {
             Format::Json => Recording::from_json(&text),
             Format::Mot => Recording::from_mot(&text),
-            Format::Auto if text.trim_start().starts_with('{') => Recording::from_json(&text),
-            Format::Auto => Recording::from_mot(&text),
+            Format::Motion => Recording::from_motion(&text),
+            Format::Auto => Recording::from_text(&text),
         };
         let recording = recording.map_err(|e| refuse(&e))?;
         let notes = recording.notes();

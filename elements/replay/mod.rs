@@ -1,7 +1,7 @@
 //! `nvpreplay` attaches recorded metadata to the buffers that pass: trackers and rules run again without a model.
 //!
-//! Reads a file, never pixels, so video of any format and memory passes; adds the detections, tracks and provenance
-//! that the file holds for each frame:
+//! Reads a file, never pixels, so video of any format and memory passes; adds the detections, tracks, view and
+//! provenance that the file holds for each frame:
 //!
 //! ```text
 //! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! nvpreplay location=out.jsonl ! nvpoverlay \
@@ -16,10 +16,15 @@
 //! ```
 //!
 //! # Formats
-//! JSON lines as `nvppublish` writes them (schema `nvperception.frame/1`), and MOTChallenge text, where rows with id -1
-//! are detections and those with an id above 0 confirmed tracks, with boxes in pixels of the stream's size. The whole
-//! file is read when the element starts. A confidence outside \[0, 1\] is clamped and counted, a second record of a
-//! frame passed over and counted; any other damage but a cut last line is an error that names the line.
+//! | format | what a line holds |
+//! |---|---|
+//! | `json` | a frame as `nvppublish` writes it, schema `nvperception.frame/1` |
+//! | `mot` | `frame,id,x,y,width,height,confidence,...`: frames from 1, pixels of the stream's size; id -1 is a detection, an id above 0 a confirmed track |
+//! | `motion` | `frame a b c d e f`: frames from 0; `x' = a x + b y + c`, `y' = d x + e y + f` lead from the previous frame's pixels to this frame's, so the view's `to_previous` is the inverse |
+//!
+//! The whole file is read when the element starts, lines in any order. A confidence outside \[0, 1\] is clamped and
+//! counted, a second record of a frame passed over and counted; any other damage but a cut last line is an error that
+//! names the line. A tracker behind recorded camera motion follows it; two `nvpreplay` in a row attach two files.
 //!
 //! # Which record belongs to which frame
 //! JSON lines go by time where they and the buffer tell it: the nearest record within `tolerance` of the buffer's PTS.
@@ -48,7 +53,7 @@ pub enum Format {
     /// As its first character says.
     #[default]
     #[enum_value(
-        name = "JSON lines when the first line begins with {, else MOTChallenge text",
+        name = "As the first line looks: { is JSON, frame 0 with six numbers camera motion, all else MOTChallenge text",
         nick = "auto"
     )]
     Auto,
@@ -58,6 +63,12 @@ pub enum Format {
     /// MOTChallenge text.
     #[enum_value(name = "MOTChallenge text: detections (id -1) and tracks", nick = "mot")]
     Mot,
+    /// Camera motion.
+    #[enum_value(
+        name = "Camera motion: frame and an affine map from the previous frame's pixels",
+        nick = "motion"
+    )]
+    Motion,
 }
 
 pub(super) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

@@ -12,7 +12,7 @@ use super::settings;
 use crate::elements::AUTHOR;
 use crate::elements::filter::{self, MetaFilter};
 use crate::elements::provenance::{Feed, now};
-use crate::meta::{DetectionMeta, TrackMeta};
+use crate::meta::{DetectionMeta, TrackMeta, ViewMeta};
 use crate::provenance::{Outcome, Stage};
 use crate::stats::Histogram;
 use crate::track::{Input, Observation, Parameters, Tracker, Tracks};
@@ -195,7 +195,8 @@ impl State {
         let looked = self.observe(buffer);
         let (time, timed) = self.clock.time(buffer);
         let observations = looked.then_some(self.observations.as_slice());
-        let input = Input { time, aspect: self.clock.aspect(), observations, to_previous: None };
+        let to_previous = ViewMeta::get(buffer).and_then(|view| view.to_previous().copied());
+        let input = Input { time, aspect: self.clock.aspect(), observations, to_previous };
         // The tracks go into the buffer's metadata, which keeps them.
         let items = self.tracker.step(&input).to_vec();
         self.counts.frames += 1;

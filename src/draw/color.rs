@@ -60,13 +60,10 @@ impl Rgb {
 
     /// Y, Cb and Cr (BT.601, BT.709 or BT.2020 matrix; 8 bits).
     pub fn to_yuv(self, colorimetry: Colorimetry) -> [u8; 3] {
-        let [r, g, b] = [self.r, self.g, self.b].map(f32::from);
-        let (kr, kb) = colorimetry.matrix.weights();
-        let y = kr * r + (1.0 - kr - kb) * g + kb * b;
-        let (cb, cr) = ((b - y) / (2.0 - 2.0 * kb), (r - y) / (2.0 - 2.0 * kr));
-        let (black, luma, chroma) =
-            if colorimetry.full_range { (0.0, 1.0, 1.0) } else { (16.0, 219.0 / 255.0, 224.0 / 255.0) };
-        [black + luma * y, 128.0 + chroma * cb, 128.0 + chroma * cr].map(to_u8)
+        let (matrix, offset) = colorimetry.from_rgb();
+        let rgb = [self.r, self.g, self.b].map(f32::from);
+        let sample = |row: usize| offset[row] + matrix[row].iter().zip(rgb).map(|(k, c)| k * c).sum::<f32>();
+        [0, 1, 2].map(|row| to_u8(sample(row)))
     }
 }
 

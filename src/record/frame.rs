@@ -40,7 +40,7 @@ pub trait RecordSource {
     /// The tracks by rising id; `None` when no tracker ran.
     fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<&str>>>;
     /// The camera's view.
-    fn view(&self) -> Option<&ViewRecord> {
+    fn view(&self) -> Option<ViewRecord<&str>> {
         None
     }
     /// The signals.
@@ -132,8 +132,8 @@ impl RecordSource for FrameRecord {
         self.tracks.as_ref().map(|items| items.iter().map(TrackRecord::as_ref))
     }
 
-    fn view(&self) -> Option<&ViewRecord> {
-        self.view.as_ref()
+    fn view(&self) -> Option<ViewRecord<&str>> {
+        self.view.as_ref().map(ViewRecord::as_ref)
     }
 
     fn signals(&self) -> Option<&[SignalRecord]> {
@@ -195,7 +195,7 @@ impl<R: RecordSource> Serialize for Line<'_, R> {
             map.serialize_entry("tracks", &List(|| source.tracks().into_iter().flatten()))?;
         }
         if let Some(view) = source.view() {
-            map.serialize_entry("view", view)?;
+            map.serialize_entry("view", &view)?;
         }
         if let Some(signals) = source.signals() {
             map.serialize_entry("signals", signals)?;

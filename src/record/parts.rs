@@ -6,6 +6,7 @@ use crate::detection::Detection;
 use crate::geometry::BBox;
 use crate::provenance::{Outcome, Stage};
 use crate::track::{Track, TrackState};
+use crate::view::{Motion, MotionSource, Phase, Validity};
 
 /// One detected object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -171,17 +172,17 @@ impl<'a> From<&'a Stage> for StageRecord<&'a str> {
 
 /// The camera's view on this frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ViewRecord {
+pub struct ViewRecord<S = String> {
     /// Number of discontinuities of the view so far.
     pub epoch: u64,
     /// Number of changes of any kind so far.
     pub version: u64,
-    /// `settled`, `move-start`, `moving` or `move-end`.
-    pub phase: String,
-    /// `stable`, `moving` or `unknown`.
-    pub motion: String,
-    /// Who says so: `telemetry`, `inferred`, `external` or `none`.
-    pub source: String,
+    /// Where the frame lies in a move of the camera.
+    pub phase: Phase,
+    /// Whether the camera moves.
+    pub motion: Motion,
+    /// Who says so.
+    pub source: MotionSource,
     /// Confidence in the motion, in \[0, 1\].
     #[serde(deserialize_with = "number")]
     pub confidence: f32,
@@ -191,15 +192,35 @@ pub struct ViewRecord {
     /// Row-major homography from this frame's normalised points to the epoch's reference frame, when known.
     #[serde(default, deserialize_with = "homography")]
     pub to_reference: Option<[f32; 9]>,
-    /// `valid`, `degraded` or `invalid`.
-    pub validity: String,
+    /// Whether what was drawn on the view holds.
+    pub validity: Validity,
     /// Why the view is not valid.
-    pub reason: Option<String>,
+    pub reason: Option<S>,
     /// How still the view is, in \[0, 1\].
     #[serde(deserialize_with = "number")]
     pub stability: f32,
     /// The camera's preset, when known.
-    pub preset: Option<String>,
+    pub preset: Option<S>,
+}
+
+impl ViewRecord {
+    /// The same with borrowed text.
+    pub fn as_ref(&self) -> ViewRecord<&str> {
+        ViewRecord {
+            epoch: self.epoch,
+            version: self.version,
+            phase: self.phase,
+            motion: self.motion,
+            source: self.source,
+            confidence: self.confidence,
+            to_previous: self.to_previous,
+            to_reference: self.to_reference,
+            validity: self.validity,
+            reason: self.reason.as_deref(),
+            stability: self.stability,
+            preset: self.preset.as_deref(),
+        }
+    }
 }
 
 /// A named value that others can decide on.

@@ -6,6 +6,7 @@ use crate::detection::Detection;
 use crate::geometry::BBox;
 use crate::provenance::{Outcome, Stage};
 use crate::track::{Track, TrackState};
+use crate::view::{Motion, MotionSource, Phase, Validity};
 
 const SCHEMA_TEXT: &str = include_str!("../../schema/nvperception.frame-1.schema.json");
 
@@ -70,13 +71,13 @@ fn full() -> FrameRecord {
         view: Some(ViewRecord {
             epoch: 1,
             version: 2,
-            phase: "moving".into(),
-            motion: "moving".into(),
-            source: "inferred".into(),
+            phase: Phase::Moving,
+            motion: Motion::Moving,
+            source: MotionSource::Inferred,
             confidence: 0.5,
             to_previous: Some([1.0, 0.0, 0.25, 0.0, 1.0, f32::INFINITY, 0.0, 0.0, 1.0]),
             to_reference: None,
-            validity: "degraded".into(),
+            validity: Validity::Degraded,
             reason: Some("blur".into()),
             stability: 1.0,
             preset: None,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::{Content, Frame, Notes, Recording, ReplayError, Rows, clamp};
 use crate::detection::{Detection, Detections, Labels};
 use crate::provenance::{Outcome, Provenance, Stage};
-use crate::record::{DetectionRecord, FrameRecord, StageOutcome, StageRecord, TrackRecord};
+use crate::record::{DetectionRecord, FrameRecord, StageOutcome, StageRecord, TrackRecord, ViewRecord};
 use crate::track::{Track, Tracks};
+use crate::view::View;
 
 /// Class numbers above this have no name after reading: a table is as long as its highest number.
 const MAX_CLASS: i32 = 65_535;
@@ -108,6 +109,7 @@ pub(super) fn content(record: &FrameRecord, tables: &Tables) -> Content {
     Content {
         detections: record.detections.as_ref().map(|found| detections(found, tables)),
         tracks: record.tracks.as_ref().map(|items| tracks(items, tables)),
+        view: record.view.as_ref().map(view),
         provenance: record.provenance.as_ref().map(|provenance| Provenance {
             feed: record.feed.as_str().into(),
             sequence: record.seq,
@@ -145,6 +147,23 @@ fn tracks(items: &[TrackRecord], tables: &Tables) -> Tracks {
         ..Track::default()
     };
     Tracks { labels: tables.tracks.clone(), items: items.iter().map(track).collect(), ..Tracks::default() }
+}
+
+fn view(record: &ViewRecord) -> View {
+    View {
+        epoch: record.epoch,
+        version: record.version,
+        phase: record.phase,
+        motion: record.motion,
+        source: record.source,
+        confidence: record.confidence,
+        to_previous: record.to_previous,
+        to_reference: record.to_reference,
+        validity: record.validity,
+        reason: record.reason.as_deref().map(Into::into),
+        stability: record.stability,
+        preset: record.preset.as_deref().map(Into::into),
+    }
 }
 
 fn stage(record: &StageRecord) -> Stage {

@@ -1,4 +1,4 @@
-//! Recorded metadata, read back: JSON lines of schema `nvperception.frame/1` and MOTChallenge text.
+//! Recorded metadata, read back: JSON lines of schema `nvperception.frame/1`, MOTChallenge text and camera motion.
 //!
 //! A [`Recording`] is the whole file as frames, sorted. [`Recording::at`] finds what belongs to a frame, by its
 //! number or by its time; [`Recording::content`] makes the values that were published, as far as the file holds
@@ -7,13 +7,16 @@
 
 mod json;
 mod mot;
+mod motion;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use crate::detection::Detections;
 use crate::provenance::Provenance;
 use crate::record::FrameRecord;
 use crate::track::Tracks;
+use crate::view::View;
 
 /// What is known of a frame that looks for its record.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,8 @@ pub struct Content {
     pub detections: Option<Vec<Detections>>,
     /// The tracks.
     pub tracks: Option<Tracks>,
+    /// The camera's view.
+    pub view: Option<View>,
     /// Where the frame came from, for recordings that tell it.
     pub provenance: Option<Provenance>,
 }
@@ -90,6 +95,7 @@ struct Frame {
 enum Rows {
     Json(Box<FrameRecord>),
     Mot(Vec<mot::Row>),
+    Motion(motion::Step),
 }
 
 /// Where a frame is in a recording.
@@ -119,6 +125,29 @@ impl Recording {
     /// The first row that is none.
     pub fn from_mot(text: &str) -> Result<Self, ReplayError> {
         mot::read(text)
+    }
+
+    /// Reads camera motion, rows in any order: `frame a b c d e f` with frames from 0, where `x' = a x + b y + c` and
+    /// `y' = d x + e y + f` lead from the previous frame's pixels to this frame's. A gap begins a new epoch. The camera
+    /// moves where a corner of 1000 x 1000 pixels moves by more than half a pixel; stability is 1 / (1 + that shift).
+    ///
+    /// # Errors
+    /// The first row that is none, or has no inverse.
+    pub fn from_motion(text: &str) -> Result<Self, ReplayError> {
+        motion::read(text)
+    }
+
+    /// Reads whatever it is: JSON lines begin with `{`, a row of camera motion has frame 0 and six numbers, and all
+    /// else is MOTChallenge text.
+    ///
+    /// # Errors
+    /// As the format's own.
+    pub fn from_text(text: &str) -> Result<Self, ReplayError> {
+        match text.lines().find(|line| !line.trim().is_empty()) {
+            Some(line) if line.trim_start().starts_with('{') => json::read(text),
+            Some(line) if motion::is_motion(line) => motion::read(text),
+            _ => mot::read(text),
+        }
     }
 
     /// How many frames have a record.
@@ -170,6 +199,7 @@ impl Recording {
             Place::Record(index) => match self.frames.get(index).map(|frame| &frame.rows) {
                 Some(Rows::Json(record)) => return json::content(record, &self.labels),
                 Some(Rows::Mot(rows)) => mot::content(rows, (width, height)),
+                Some(Rows::Motion(step)) => return motion::content(step, (width, height)),
                 None => Content::default(),
             },
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Content, Frame, Notes, Recording, ReplayError, Rows, clamp};
+use super::{Content, Frame, Notes, Recording, ReplayError, Rows, clamp, text};
 use crate::detection::{Detection, Detections};
 use crate::geometry::BBox;
 use crate::track::{Track, TrackState, Tracks};
@@ -18,13 +18,14 @@ pub(super) struct Row {
     confidence: f32,
 }
 
-pub(super) fn read(text: &str) -> Result<Recording, ReplayError> {
+pub(super) fn read(all: &str) -> Result<Recording, ReplayError> {
     let mut notes = Notes::default();
     let mut frames = BTreeMap::<u64, Vec<Row>>::new();
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let (number, row) = parse(line, &mut notes).map_err(|why| ReplayError { line: at + 1, why })?;
+    text::each(all, &mut notes, |line, notes| {
+        let (number, row) = parse(line, notes)?;
         frames.entry(number).or_default().push(row);
-    }
+        Ok(())
+    })?;
     let rows = || frames.values().flatten();
     let (has_detections, has_tracks) = (rows().any(|row| row.id < 0), rows().any(|row| row.id >= 0));
     let frames = frames.into_iter().map(|(number, rows)| Frame { number, rows: Rows::Mot(rows) }).collect();
@@ -34,17 +35,14 @@ pub(super) fn read(text: &str) -> Result<Recording, ReplayError> {
 }
 
 fn parse(line: &str, notes: &mut Notes) -> Result<(u64, Row), String> {
-    let fields: Vec<&str> = line.split([',', ' ', '\t']).filter(|f| !f.is_empty()).collect();
+    let fields: Vec<&str> = text::fields(line).collect();
     let [frame, id, x, y, width, height, rest @ ..] = fields.as_slice() else {
         return Err(format!(
             "{} fields where at least 6 are needed: frame,id,x,y,width,height",
             fields.len()
         ));
     };
-    let number = |text: &str, what: &str| {
-        let value = text.parse::<f64>().ok().filter(|v| v.is_finite());
-        value.ok_or_else(|| format!("{what} is {text:?}, which is no number"))
-    };
+    let number = text::number;
     let frame = number(frame, "the frame")?;
     if !(1.0..9e15).contains(&frame) || frame.fract() != 0.0 {
         return Err(format!("the frame is {frame}; frames count from 1"));
@@ -80,6 +78,6 @@ pub(super) fn content(rows: &[Row], (width, height): (u32, u32)) -> Content {
     Content {
         detections: (!detections.is_empty()).then(|| found(detections)),
         tracks: (!tracks.is_empty()).then(|| Tracks { items: tracks, ..Tracks::default() }),
-        provenance: None,
+        ..Content::default()
     }
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::view::{Motion, MotionSource, Phase};
 
 const DET: &str = "2,-1,10,20,30,40,0.9,-1,-1,-1\n1,-1,0,0,10,10,1.7\n\n4,-1,5,5,5,5,-3,-1,-1,-1\n";
 
@@ -109,5 +110,54 @@ proptest! {
             let _ = recording.content(place, (0, 1));
         }
         let _ = Recording::from_json(&text);
+    }
+}
+
+const MOTION: &str = "0\t1 0 0 0 1 0\n1\t1 0 10 0 1 -20\n2\t2 0 0 0 2 0\n4\t1 0 0 0 1 0.1\n";
+
+#[test]
+fn motion_leads_back_to_the_frame_before_and_to_the_reference() {
+    let recording = Recording::from_text(MOTION).unwrap();
+    let view = |number| recording.content(recording.at(Key::Number(number)), (100, 200)).view;
+    let identity = crate::homography::IDENTITY.map(|v| v as f32);
+    let first = view(0).unwrap();
+    assert_eq!((first.to_previous, first.to_reference), (Some(identity), Some(identity)));
+    assert_eq!((first.motion, first.phase, first.stability), (Motion::Stable, Phase::Settled, 1.0));
+    let second = view(1).unwrap();
+    assert_eq!(second.to_previous, Some([1.0, 0.0, -0.1, 0.0, 1.0, 0.1, 0.0, 0.0, 1.0]));
+    assert_eq!(
+        (second.motion, second.phase, second.source),
+        (Motion::Moving, Phase::MoveStart, MotionSource::External)
+    );
+    let third = view(2).unwrap();
+    assert_eq!(third.to_previous, Some([0.5, 0.0, 0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 1.0]));
+    assert_eq!(third.to_reference, Some([0.5, 0.0, -0.1, 0.0, 0.5, 0.1, 0.0, 0.0, 1.0]));
+    assert_eq!((third.epoch, third.version, third.phase), (0, 2, Phase::Moving));
+    assert_eq!(view(3), None);
+    let after_gap = view(4).unwrap();
+    assert_eq!((after_gap.epoch, after_gap.to_reference), (1, Some(identity)));
+    assert_eq!(after_gap.motion, Motion::Stable);
+}
+
+#[test]
+fn bad_motion_is_named() {
+    for (text, why) in [
+        ("0 1 0 0 0 1\n", "6 fields"),
+        ("0 0 0 5 0 0 5\n", "no way back"),
+        ("-1 1 0 0 0 1 0\n", "count from 0"),
+        ("0 1 0 0 nan 1 0\n", "\"nan\""),
+    ] {
+        let error = Recording::from_motion(text).unwrap_err();
+        assert!(error.line == 1 && error.why.contains(why), "{error}");
+    }
+    let twice = Recording::from_motion("0 1 0 0 0 1 0\n0 1 0 9 0 1 0\n").unwrap();
+    assert_eq!((twice.len(), twice.notes().duplicates), (1, 1));
+}
+
+#[test]
+fn a_last_row_may_be_cut_off() {
+    for text in ["1,-1,0,0,1,1\n2,-1,0", "0 1 0 0 0 1 0\n1 1 0", "1,-1,0,0,1,1\n2,-1,0,0,1,-"] {
+        let recording = Recording::from_text(text).unwrap();
+        assert_eq!((recording.len(), recording.notes().truncated), (1, true), "{text:?}");
     }
 }

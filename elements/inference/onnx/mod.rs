@@ -112,14 +112,23 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Loads a model. `threads` is what one run may use, 0 for one a core.
-    pub(super) fn open(runtime: &Runtime, path: &Path, threads: u32) -> Result<Self, String> {
+    /// Loads a model from its bytes, or without them from its file. `threads` is what one run may use, 0 for one
+    /// a core.
+    pub(super) fn open(
+        runtime: &Runtime,
+        path: &Path,
+        bytes: Option<&[u8]>,
+        threads: u32,
+    ) -> Result<Self, String> {
         let build = || -> ort::Result<ort::session::Session> {
             let mut builder = ort::session::Session::builder(&runtime.environment)?;
             if threads > 0 {
                 builder = builder.with_intra_threads(threads as usize)?;
             }
-            builder.commit_from_file(path)
+            match bytes {
+                Some(bytes) => builder.commit_from_memory(bytes),
+                None => builder.commit_from_file(path),
+            }
         };
         Ok(Self { session: build().map_err(|e| e.message().to_owned())?, input: None })
     }

@@ -1,0 +1,124 @@
+//! Camera motion as text: `frame a b c d e f`, frames from 0, where `x' = a x + b y + c` and `y' = d x + e y + f` lead
+//! from the previous frame's pixels to this frame's.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::{Content, Frame, Notes, Recording, ReplayError, Rows, text};
+use crate::homography::{self, IDENTITY};
+use crate::view::{Motion, MotionSource, Phase, Validity, View};
+
+/// A corner of a picture of this size moves by less than [`STILL`] while the camera stands.
+const SPAN: f64 = 1000.0;
+const STILL: f64 = 0.5;
+
+/// The camera on one frame; homographies are of pixels.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    epoch: u64,
+    version: u64,
+    phase: Phase,
+    moves: bool,
+    /// How far a corner moved, in pixels.
+    shift: f64,
+    to_previous: [f64; 9],
+    to_reference: [f64; 9],
+}
+
+/// True when a line's fields are such a row rather than one of MOTChallenge, where frames count from 1.
+pub(super) fn is_motion(line: &str) -> bool {
+    let mut fields = text::fields(line);
+    fields.next().is_some_and(|frame| frame.parse::<u64>() == Ok(0)) && fields.count() == 6
+}
+
+pub(super) fn read(all: &str) -> Result<Recording, ReplayError> {
+    let mut notes = Notes::default();
+    let mut rows = BTreeMap::new();
+    text::each(all, &mut notes, |line, notes| {
+        let (frame, to_this) = parse(line)?;
+        let to_previous = homography::inverse(&to_this).ok_or("the motion has no way back")?;
+        match rows.entry(frame) {
+            Entry::Vacant(row) => {
+                row.insert(to_previous);
+            }
+            Entry::Occupied(_) => notes.duplicates += 1,
+        }
+        Ok(())
+    })?;
+    let mut steps = Vec::with_capacity(rows.len());
+    let mut last: Option<(u64, Step)> = None;
+    for (number, to_previous) in rows {
+        let step = follow(last.as_ref(), number, to_previous);
+        last = Some((number, step.clone()));
+        steps.push(Frame { number, rows: Rows::Motion(step) });
+    }
+    Ok(Recording { frames: steps, notes, ..Recording::default() })
+}
+
+/// The first frame, and the first one after a gap, are references.
+fn follow(last: Option<&(u64, Step)>, number: u64, to_previous: [f64; 9]) -> Step {
+    let moved = |[x, y]: [f64; 2]| {
+        let [u, v] = homography::apply(&to_previous, [x, y]);
+        (u - x).hypot(v - y)
+    };
+    let corners = [[0.0, 0.0], [SPAN, 0.0], [0.0, SPAN], [SPAN, SPAN]];
+    let shift = corners.into_iter().map(moved).fold(0.0, f64::max);
+    let moves = shift > STILL;
+    match last {
+        Some((before, step)) if before + 1 == number => Step {
+            epoch: step.epoch,
+            version: step.version + u64::from(moves),
+            phase: step.phase.next(moves),
+            moves,
+            shift,
+            to_previous,
+            to_reference: homography::compose(&step.to_reference, &to_previous),
+        },
+        _ => Step {
+            epoch: last.map_or(0, |(_, step)| step.epoch + 1),
+            version: last.map_or(0, |(_, step)| step.version + 1),
+            phase: Phase::Settled.next(moves),
+            moves,
+            shift,
+            to_previous,
+            to_reference: IDENTITY,
+        },
+    }
+}
+
+fn parse(line: &str) -> Result<(u64, [f64; 9]), String> {
+    let fields: Vec<&str> = text::fields(line).collect();
+    let [frame, numbers @ ..] = fields.as_slice() else { return Err("the line is empty".into()) };
+    if numbers.len() != 6 {
+        return Err(format!(
+            "{} fields where 7 are needed: frame and six numbers of an affine map",
+            fields.len()
+        ));
+    }
+    let number = frame.parse().map_err(|_| format!("the frame is {frame:?}; frames count from 0"))?;
+    let mut affine = IDENTITY;
+    for (to, field) in affine.iter_mut().zip(numbers) {
+        *to = text::number(field, "a number of the map")?;
+    }
+    Ok((number, affine))
+}
+
+pub(super) fn content(step: &Step, (width, height): (u32, u32)) -> Content {
+    let (width, height) = (f64::from(width.max(1)), f64::from(height.max(1)));
+    let normalised = |h: &[f64; 9]| homography::normalised(h, width, height).map(|v| v as f32);
+    let view = View {
+        epoch: step.epoch,
+        version: step.version,
+        phase: step.phase,
+        motion: if step.moves { Motion::Moving } else { Motion::Stable },
+        source: MotionSource::External,
+        confidence: 1.0,
+        to_previous: Some(normalised(&step.to_previous)),
+        to_reference: Some(normalised(&step.to_reference)),
+        validity: Validity::Valid,
+        reason: None,
+        stability: (1.0 / (1.0 + step.shift)) as f32,
+        preset: None,
+    };
+    Content { view: Some(view), ..Content::default() }
+}

@@ -1,0 +1,123 @@
+//! What is known of the camera's view on a frame.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether the camera moves.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Motion {
+    /// Nobody can say; to be taken as moving.
+    #[default]
+    Unknown = 0,
+    /// It stands still.
+    Stable = 1,
+    /// It moves.
+    Moving = 2,
+}
+
+/// Where a frame lies in a move of the camera.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Between moves.
+    #[default]
+    Settled = 0,
+    /// The first frame of a move.
+    MoveStart = 1,
+    /// Within a move.
+    Moving = 2,
+    /// The first frame after a move.
+    MoveEnd = 3,
+}
+
+impl Phase {
+    /// The phase of the next frame. The first and the last frame of a move are told from the rest.
+    pub fn next(self, moves: bool) -> Self {
+        match (self, moves) {
+            (Self::Settled | Self::MoveEnd, true) => Self::MoveStart,
+            (Self::MoveStart | Self::Moving, true) => Self::Moving,
+            (Self::MoveStart | Self::Moving, false) => Self::MoveEnd,
+            (Self::Settled | Self::MoveEnd, false) => Self::Settled,
+        }
+    }
+}
+
+/// Who says how the camera moves.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MotionSource {
+    /// Nobody.
+    #[default]
+    None = 0,
+    /// The camera itself.
+    Telemetry = 1,
+    /// The pixels.
+    Inferred = 2,
+    /// A file, or something else outside.
+    External = 3,
+}
+
+/// Whether what was drawn on the view holds on a frame.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Validity {
+    /// It does.
+    #[default]
+    Valid = 0,
+    /// Somewhat; see [`View::reason`].
+    Degraded = 1,
+    /// It does not.
+    Invalid = 2,
+}
+
+/// The camera's view on one frame. Homographies are row-major 3x3 and map this frame's normalised points.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// Number of discontinuities so far.
+    pub epoch: u64,
+    /// Number of changes of any kind so far.
+    pub version: u64,
+    /// Where the frame lies in a move.
+    pub phase: Phase,
+    /// Whether the camera moves.
+    pub motion: Motion,
+    /// Who says so.
+    pub source: MotionSource,
+    /// Confidence in the motion, in \[0, 1\].
+    pub confidence: f32,
+    /// To the previous frame's points, when known.
+    pub to_previous: Option<[f32; 9]>,
+    /// To the points of the epoch's reference frame, when known.
+    pub to_reference: Option<[f32; 9]>,
+    /// Whether what was drawn on the view holds.
+    pub validity: Validity,
+    /// Why it does not.
+    pub reason: Option<Arc<str>>,
+    /// How still the view is, in \[0, 1\].
+    pub stability: f32,
+    /// The camera's preset, when known.
+    pub preset: Option<Arc<str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_move_has_one_first_and_one_last_frame() {
+        let moves = [false, true, true, true, false, false, true, false, true];
+        let phases = moves.iter().scan(Phase::default(), |phase, moves| {
+            *phase = phase.next(*moves);
+            Some(*phase)
+        });
+        use Phase::{MoveEnd, MoveStart, Moving, Settled};
+        let wanted = [Settled, MoveStart, Moving, Moving, MoveEnd, Settled, MoveStart, MoveEnd, MoveStart];
+        assert_eq!(phases.collect::<Vec<_>>(), wanted);
+    }
+}
