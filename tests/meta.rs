@@ -10,9 +10,12 @@ use gst::prelude::*;
 use gst_video::prelude::*;
 use gstnvperception::detection::{Detection, Detections};
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{DetectionMeta, OutcomeRef, ProvenanceMeta, TrackMeta};
+use gstnvperception::homography;
+use gstnvperception::meta::{DetectionMeta, OutcomeRef, ProvenanceMeta, TrackMeta, TruthMeta, ViewMeta};
 use gstnvperception::provenance::{Origin, Outcome, Stage};
+use gstnvperception::scene::{TrueObject, TrueView, Truth};
 use gstnvperception::track::{Track, TrackState, Tracks};
+use gstnvperception::view::{Motion, Phase, View};
 
 const WIDTH: u32 = 160;
 const HEIGHT: u32 = 120;
@@ -53,8 +56,17 @@ fn origin() -> Origin {
 fn attach(buffer: &mut gst::BufferRef) {
     DetectionMeta::add(buffer, detections("det", BOX));
     TrackMeta::set(buffer, tracks(BOX));
+    let object = TrueObject { id: 7, bbox: BOX, visibility: 0.5, class_id: 0 };
+    let moved = TrueView { to_previous: SHIFT.map(f64::from), ..TrueView::default() };
+    TruthMeta::set(buffer, Truth { objects: vec![object], view: moved, frame: 9, ..Truth::default() });
+    let reason = Some("blur".into());
+    let view = View { to_previous: Some(SHIFT), to_reference: None, epoch: 3, reason, ..View::default() };
+    ViewMeta::set(buffer, View { phase: Phase::MoveEnd, motion: Motion::Stable, ..view });
     ProvenanceMeta::append(buffer, origin, stage("first"));
 }
+
+/// As far as a track's velocity of 0.5, -0.25 leads in a tenth of a second.
+const SHIFT: [f32; 9] = [1.0, 0.0, 0.05, 0.0, 1.0, -0.025, 0.0, 0.0, 1.0];
 
 /// A frame at 30 frames a second with the white rectangle, and the metas that tell of it.
 fn frame(number: u64) -> gst::Buffer {
@@ -139,6 +151,26 @@ fn assert_right(what: &str, sample: &gst::Sample) {
         assert!(off.iter().all(|o| o.abs() < 1.5 * pixel), "{what}: says {bbox:?}, to be seen {seen:?}");
     }
     assert_eq!(said.is_empty(), tracks.is_empty(), "{what}: both or none");
+    let (truth, view) = (TruthMeta::get(buffer), ViewMeta::get(buffer));
+    assert_eq!(
+        (truth.is_some(), view.is_some()),
+        (!said.is_empty(), !said.is_empty()),
+        "{what}: all or none"
+    );
+    let Some((truth, view)) = truth.zip(view) else { return };
+    assert_eq!(truth.objects()[0].bbox, tracks[0], "{what}");
+    assert_eq!((truth.frame(), truth.objects()[0].visibility), (9, 0.5));
+    assert_eq!((view.epoch(), view.phase(), view.motion()), (3, Phase::MoveEnd, Motion::Stable));
+    assert_eq!((view.reason(), view.preset(), view.to_reference()), (Some("blur"), None, None));
+    let near = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).abs() < 1e-4 && (a[1] - b[1]).abs() < 1e-4;
+    let center = |b: &BBox| [f64::from(b.center().0), f64::from(b.center().1)];
+    let there = center(&tracks[0]);
+    assert!(near(homography::apply(&truth.view().to_scene, there), center(&BOX)), "{what}: {truth:?}");
+    let [vx, vy] = TrackMeta::get(buffer).unwrap().items()[0].velocity.map(f64::from);
+    let before = [there[0] + 0.1 * vx, there[1] + 0.1 * vy];
+    assert!(near(homography::apply(&truth.view().to_previous, there), before), "{what}: {truth:?}");
+    let to_previous = view.to_previous().unwrap().map(f64::from);
+    assert!(near(homography::apply(&to_previous, there), before), "{what}: {view:?}");
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,9 +6,11 @@ use std::process::Command;
 use gst::prelude::*;
 use gstnvperception::detection::{Detection, Detections};
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta};
+use gstnvperception::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta, TruthMeta, ViewMeta};
 use gstnvperception::provenance::{Outcome, Stage};
+use gstnvperception::scene::{TrueObject, TrueView, Truth};
 use gstnvperception::track::{Track, TrackState, Tracks};
+use gstnvperception::view::{Motion, MotionSource, Phase, View};
 
 /// Compiles the C filter against the header, warnings being errors.
 fn build_reader() -> PathBuf {
@@ -41,6 +43,15 @@ fn attach(buffer: &mut gst::BufferRef) {
     let track = Track { id: 1 << 52, age: 40, bbox, velocity: [0.5, -0.25], ..Track::default() };
     let items = vec![Track { state: TrackState::Coasted, label: 0, class_id: 7, ..track }];
     TrackMeta::set(buffer, Tracks { run: "run".into(), labels: ["car"].into_iter().collect(), items });
+    let object = TrueObject { id: 5, bbox, visibility: 0.5, class_id: 0 };
+    let seen = TrueView { preset: 2, zoom: 1.5, ..TrueView::default() };
+    let labels = ["bus"].into_iter().collect();
+    TruthMeta::set(buffer, Truth { frame: 8, labels, objects: vec![object], view: seen });
+    let view =
+        View { epoch: 3, version: 4, phase: Phase::MoveEnd, motion: Motion::Moving, ..View::default() };
+    let (confidence, to_previous) = (0.75, Some([1.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]));
+    let preset = Some("home".into());
+    ViewMeta::set(buffer, View { confidence, to_previous, preset, source: MotionSource::External, ..view });
     let stage = Stage {
         element: "one".into(),
         model_sha256: None,
@@ -79,6 +90,8 @@ fn c_reads_what_rust_attached() {
         said,
         "det: größe 0.50 0.25,0.50,0.75,1.25 größe 0.50 0.25,0.50,0.75,1.25; none:; \
          run: 4503599627370496 car state 2 age 40 at 0.25,0.50,0.75,1.25 moving 0.50,-0.25; \
+         view 3.4 phase 3 motion 2 source 3 valid 0 by 0.75 known 1 shift 0.50 at home; \
+         truth 8: 5 bus 0.50 at 0.25,0.50,0.75,1.25 zoom 1.5 preset 2 of 1.0; \
          door 9: two  1 interval; one CPU 0 ;"
     );
 }

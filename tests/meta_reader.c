@@ -17,6 +17,8 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
   gpointer state = NULL;
   const NvpDetections *detections;
   const NvpTracks *tracks = nvp_buffer_get_tracks (buffer);
+  const NvpView *view = nvp_buffer_get_view (buffer);
+  const NvpTruth *truth = nvp_buffer_get_truth (buffer);
   const NvpProvenance *stage = nvp_buffer_get_provenance (buffer);
 
   while ((detections = nvp_buffer_iterate_detections (buffer, &state))) {
@@ -37,6 +39,19 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
     g_string_append_printf (said, "%.*s: %" G_GUINT64_FORMAT " %.*s state %u age %" G_GUINT64_FORMAT
         " at %.2f,%.2f,%.2f,%.2f moving %.2f,%.2f; ", TEXT (tracks->run), t->id, TEXT (label), t->state,
         t->age, t->box.x_min, t->box.y_min, t->box.x_max, t->box.y_max, t->velocity[0], t->velocity[1]);
+  }
+  if (view)
+    g_string_append_printf (said, "view %" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT " phase %u motion %u source %u"
+        " valid %u by %.2f known %u shift %.2f at %.*s%.*s; ", view->epoch, view->version, view->phase,
+        view->motion, view->source, view->validity, view->confidence, view->known, view->to_previous[2],
+        TEXT (view->preset), TEXT (view->reason));
+  for (gsize i = 0; truth && i < truth->count; i++) {
+    const NvpTrueObject *o = &truth->objects[i];
+    NvpText label = nvp_labels_get (&truth->labels, o->class_id);
+
+    g_string_append_printf (said, "truth %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " %.*s %.2f at"
+        " %.2f,%.2f,%.2f,%.2f zoom %.1f preset %d of %.1f; ", truth->frame, o->id, TEXT (label), o->visibility,
+        o->box.x_min, o->box.y_min, o->box.x_max, o->box.y_max, truth->zoom, truth->preset, truth->to_scene[8]);
   }
   if (stage)
     g_string_append_printf (said, "%.*s %" G_GUINT64_FORMAT ":", TEXT (stage->feed), stage->sequence);

@@ -151,7 +151,7 @@ impl BaseSrcImpl for NvpTestSrc {
             element: self.obj().name().as_str().into(),
             feed: None,
             stream: None,
-            next: Next::At(0),
+            next: Next::Frame(0),
             backwards: false,
         });
         Ok(())
