@@ -8,6 +8,7 @@
 //! (1, 1) the bottom right, x grows to the right and y downwards.
 #![cfg_attr(not(feature = "plugin"), forbid(unsafe_code))]
 
+mod assignment;
 pub mod detection;
 pub mod draw;
 pub mod geometry;
@@ -19,6 +20,7 @@ pub mod provenance;
 pub mod record;
 pub mod replay;
 pub mod scene;
+pub mod score;
 pub mod stats;
 pub mod track;
 pub mod view;

@@ -11,7 +11,6 @@
 //! that are not matched are *coasted*, then *lost*, and end after [`Parameters::max_lost`]. Time without a
 //! detector's look at the frame counts, but only such a look can end a track.
 
-mod assignment;
 mod kalman;
 mod parameters;
 #[cfg(test)]

@@ -1,6 +1,6 @@
-use super::assignment::Assignment;
 use super::kalman::{BoxFilter, Transition};
 use super::{Input, Observation, Parameters, Track, TrackState};
+use crate::assignment::Assignment;
 use crate::geometry::BBox;
 
 /// Two tracks that overlap more than this are of one object.

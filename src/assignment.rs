@@ -16,7 +16,7 @@ const NONE: usize = usize::MAX;
 /// The solver and its scratch memory, which is kept: once the largest problem has been seen, solving
 /// allocates nothing.
 #[derive(Debug, Default)]
-pub(super) struct Assignment {
+pub(crate) struct Assignment {
     edges: Vec<Edge>,
     /// Where each row's edges begin, and the end of the last.
     starts: Vec<usize>,
@@ -72,10 +72,10 @@ enum End {
 
 impl Assignment {
     /// The cost of leaving a row without a column.
-    pub(super) const UNMATCHED: f64 = 1.0;
+    pub(crate) const UNMATCHED: f64 = 1.0;
 
     /// Starts a new problem with `columns` columns.
-    pub(super) fn clear(&mut self, columns: usize) {
+    pub(crate) fn clear(&mut self, columns: usize) {
         self.edges.clear();
         self.starts.clear();
         self.starts.push(0);
@@ -87,19 +87,19 @@ impl Assignment {
 
     /// Allows the row being built to take `column`, each column at most once a row. What costs
     /// [`Self::UNMATCHED`] or more, or is not a number, can never pay and is left out.
-    pub(super) fn allow(&mut self, column: usize, cost: f64) {
+    pub(crate) fn allow(&mut self, column: usize, cost: f64) {
         if cost < Self::UNMATCHED && column < self.row_of_column.len() {
             self.edges.push(Edge { column, cost });
         }
     }
 
     /// Ends the row being built.
-    pub(super) fn end_row(&mut self) {
+    pub(crate) fn end_row(&mut self) {
         self.starts.push(self.edges.len());
     }
 
     /// Solves the problem and gives the column of each row, by rising row, for those that have one.
-    pub(super) fn solve(&mut self) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn solve(&mut self) -> impl Iterator<Item = (usize, usize)> {
         let rows = self.starts.len().saturating_sub(1);
         self.column_of_row.clear();
         self.column_of_row.resize(rows, NONE);
