@@ -1,5 +1,6 @@
 # make deps                            what is needed to build and run
-# make demo VIDEO=clip.mp4 MODEL=m.onnx   detect, track, draw and publish; says where the results are
+# make demo                            detect, track, draw and publish a made-up street; says where the results are
+# make demo VIDEO=clip.mp4 MODEL=m.onnx   the same with a video; SHOW=1 shows it, OUT=folder says where to
 # make test                            all tests
 # make evaluate DATA=folder            real videos and sequences, scored
 # make bench VIDEO=clip.mp4 MODEL=m.onnx  speed, memory and allocations, as ratios taken in one run
@@ -21,9 +22,8 @@ build: deps
 	cargo build --release --locked
 
 demo: deps
-	@test -n "$(VIDEO)" -a -n "$(MODEL)" || { \
-	  echo "Usage: make demo VIDEO=clip.mp4 MODEL=model.onnx [OUT=folder] [SHOW=1]" >&2; exit 2; }
-	cargo run --release --locked --example demo -- "$(VIDEO)" "$(MODEL)" "$(OUT)" $(if $(SHOW),show)
+	cargo run --release --locked --example demo -- out="$(OUT)" \
+	  $(if $(VIDEO),video="$(VIDEO)") $(if $(MODEL),model="$(MODEL)") $(if $(SHOW),show)
 
 test: deps
 	G_DEBUG=fatal_warnings cargo test --locked

@@ -82,6 +82,43 @@ fn what_was_published_is_published_again() {
     }
 }
 
+#[test]
+fn camera_motion_is_a_view_and_is_published_again() {
+    let motion = "0\t1 0 0 0 1 0\t\n1\t1 0 -10 0 1 0\t\n2\t1.1 0 0 0 1.1 0\t\n3\t1 0 0 0 1 0.1\t\n";
+    let motion = File::new("motion.txt", motion);
+    let (first, second) = (File::new("view-1.jsonl", ""), File::new("view-2.jsonl", ""));
+    let source = format!("videotestsrc num-buffers=5 ! {CAPS}");
+    let publish = |from: &File, to: &File| {
+        run(&format!(
+            "{source} ! nvpreplay location=\"{}\" ! nvppublish location=\"{}\" feed=f ! fakesink",
+            from.0.display(),
+            to.0.display()
+        ));
+    };
+    publish(&motion, &first);
+    publish(&first, &second);
+    let without_wall = |file: &File| -> Vec<serde_json::Value> {
+        let records = file.text();
+        let record = |line: &str| {
+            let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record.as_object_mut().unwrap().remove("wall");
+            record
+        };
+        records.lines().map(record).collect()
+    };
+    let records = without_wall(&first);
+    assert_eq!(records, without_wall(&second));
+    let view = |frame: usize| &records[frame]["view"];
+    let shift = view(1)["to_previous"][2].as_f64().unwrap();
+    assert!((shift - 0.1).abs() < 1e-6, "10 pixels of 100 to the left: the point came from the right");
+    let words =
+        |frame: usize| ["motion", "phase", "source"].map(|key| view(frame)[key].as_str().unwrap().to_owned());
+    assert_eq!(words(0), ["stable", "settled", "external"]);
+    assert_eq!(words(1), ["moving", "move-start", "external"]);
+    assert_eq!(words(3), ["stable", "move-end", "external"]);
+    assert!(view(4).is_null());
+}
+
 /// Pushes frames at times in milliseconds, and gives the number of detections of each, if it has a list.
 fn detections(harness: &mut Harness, times: &[Option<u64>]) -> Vec<Option<usize>> {
     let one = |ms: &Option<u64>| {
@@ -142,7 +179,8 @@ fn files_that_cannot_be_replayed_are_one_clear_error() {
         (File::new("short.txt", "1,-1,0,0,10,10\n1,-1,0\n"), "line 2: 3 fields"),
         (File::new("newer.jsonl", "{\"schema\":\"nvperception.frame/2\"}\n"), "line 1: the line has schema"),
         (File::new("other.jsonl", "{\"name\":\"x\"}\n{\"name\":\"y\"}\n"), "line 1: missing field"),
-        (File::new("gmc.txt", "0\t1.0\t0.0\t0.5\t0.0\t1.0\t0.5\n"), "frames count from 1"),
+        (File::new("zero.txt", "0,-1,0,0,10,10\n"), "frames count from 1"),
+        (File::new("flat.txt", "0 0 0 5 0 0 5\n"), "line 1: the motion has no way back"),
     ] {
         let element = replay(&file);
         let bus = gst::Bus::new();

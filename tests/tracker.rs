@@ -7,8 +7,9 @@ use gst::prelude::*;
 use gst_check::Harness;
 use gstnvperception::detection::{Detection, Detections, Labels};
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{DetectionMeta, ProvenanceMeta, TrackMeta};
+use gstnvperception::meta::{DetectionMeta, ProvenanceMeta, TrackMeta, ViewMeta};
 use gstnvperception::track::{TrackState, Tracks};
+use gstnvperception::view::View;
 
 #[path = "common/foreign.rs"]
 mod foreign;
@@ -82,6 +83,29 @@ fn an_object_keeps_its_id_and_its_name() {
     assert_eq!(tracks.labels.get(tracks.items[0].label), Some("person"));
     assert_eq!((tracks.items[0].class_id, tracks.items[0].age), (1, 40_000_000));
     assert_eq!((first.run.len(), &first.run), (36, &tracks.run));
+}
+
+/// The camera turns by more than an object's width between two frames.
+#[test]
+fn a_track_follows_the_view() {
+    let turned = |view: bool| {
+        let mut rig = Rig::new();
+        rig.track(0, &person());
+        rig.track(40, &person());
+        let mut found = person()[0].clone();
+        found.items[0].bbox = BBox::from_center(0.3, 0.5, 0.1, 0.3);
+        let mut buffer = gst::Buffer::new();
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(gst::ClockTime::from_mseconds(80));
+        DetectionMeta::add(writable, found);
+        if view {
+            let to_previous = Some([1.0, 0.0, 0.2, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+            ViewMeta::set(writable, View { to_previous, ..View::default() });
+        }
+        ids(&TrackMeta::get(&rig.harness.push_and_pull(buffer).unwrap()).unwrap().to_owned())
+    };
+    assert_eq!(turned(true), [(1, TrackState::Confirmed)]);
+    assert_eq!(turned(false), [(1, TrackState::Coasted), (2, TrackState::Tentative)]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! Detects, tracks, draws and publishes what a video shows: `demo VIDEO MODEL OUT [show]`
+//! Detects, tracks, draws and publishes: `demo [out=FOLDER] [video=FILE] [model=FILE] [seconds=N] [show]`
 //!
-//! OUT/annotated.mp4 is the video with boxes, names, ids and trails, OUT/frames.jsonl one JSON object a frame.
-//! With `show` the picture is shown as well. Ctrl-C ends both files properly.
+//! Without a video it plays the scene of `nvptestsrc` for 20 seconds, without a model it takes the one that is built in
+//! and knows just that scene. FOLDER/annotated.mp4 is the video with boxes, names, ids and trails, FOLDER/frames.jsonl
+//! one JSON object a frame, FOLDER/picture.jpg a frame from the middle. With `show` the picture is shown as well.
+//! Ctrl-C ends all files properly.
 
 mod pipeline;
 mod report;
@@ -15,47 +17,68 @@ use gst::prelude::*;
 
 use report::Report;
 
-const USAGE: &str = "usage: demo VIDEO MODEL OUT [show]
-  VIDEO  any video file that GStreamer can decode
-  MODEL  an ONNX detector: YOLOv5, 8, 9, 10, 11, 12, 26 or YOLOX
-  OUT    the folder for annotated.mp4 and frames.jsonl
-  show   show the picture as well";
+const USAGE: &str = "usage: demo [out=FOLDER] [video=FILE] [model=FILE] [seconds=N] [show]
+  out      the folder for annotated.mp4, frames.jsonl and picture.jpg: out
+  video    any video file that GStreamer can decode: the scene of nvptestsrc
+  model    an ONNX detector, YOLOv5, 8, 9, 10, 11, 12, 26 or YOLOX: the one for that scene
+  seconds  the length of the scene: 20
+  show     show the picture as well";
 
+const BUILTIN: &str = "builtin:testscene";
 const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 
 /// What the command line says.
 struct Job {
-    video: PathBuf,
-    model: PathBuf,
+    video: Option<PathBuf>,
+    model: String,
+    seconds: u32,
     annotated: PathBuf,
     frames: PathBuf,
+    picture: PathBuf,
     show: bool,
 }
 
 impl Job {
-    fn new(video: &str, model: &str, out: &str, show: bool) -> Result<Self, String> {
-        for (what, file) in [("video", video), ("model", model)] {
-            std::fs::File::open(file).map_err(|e| format!("cannot open the {what} {file}: {e}"))?;
+    fn new(arguments: &[String]) -> Result<Self, String> {
+        let (mut video, mut model, mut out) = (None, None, PathBuf::from("out"));
+        let (mut seconds, mut show) = (20, false);
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some(("video", file)) => video = Some(PathBuf::from(file)),
+                Some(("model", file)) => model = Some(file.to_owned()),
+                Some(("out", folder)) => out = folder.into(),
+                Some(("seconds", number)) => {
+                    let wanted = number.parse().ok().filter(|n| (1..=3600).contains(n));
+                    seconds = wanted.ok_or_else(|| format!("seconds={number} is not from 1 to 3600"))?;
+                }
+                None if argument == "show" => show = true,
+                _ => return Err(format!("{argument} is not known\n{USAGE}")),
+            }
         }
-        std::fs::create_dir_all(out).map_err(|e| format!("cannot make the folder {out}: {e}"))?;
-        let out = Path::new(out);
-        let (annotated, frames) = (out.join("annotated.mp4"), out.join("frames.jsonl"));
-        Ok(Self { video: video.into(), model: model.into(), annotated, frames, show })
+        if video.is_some() && model.is_none() {
+            return Err(
+                "the built-in model knows only the built-in scene: a video needs a model of its own".into()
+            );
+        }
+        let files = [("video", video.as_deref()), ("model", model.as_deref().map(Path::new))];
+        for (what, file) in files {
+            if let Some(file) = file {
+                std::fs::File::open(file)
+                    .map_err(|e| format!("cannot open the {what} {}: {e}", file.display()))?;
+            }
+        }
+        std::fs::create_dir_all(&out)
+            .map_err(|e| format!("cannot make the folder {}: {e}", out.display()))?;
+        let file = |name| out.join(name);
+        let (annotated, frames, picture) = (file("annotated.mp4"), file("frames.jsonl"), file("picture.jpg"));
+        let model = model.unwrap_or_else(|| BUILTIN.to_owned());
+        Ok(Self { video, model, seconds, annotated, frames, picture, show })
     }
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (video, model, out, show) = match arguments[..] {
-        [video, model, out] => (video, model, out, false),
-        [video, model, out, "show"] => (video, model, out, true),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match Job::new(video, model, out, show).and_then(|job| run(&job)) {
+    match Job::new(&arguments).and_then(|job| run(&job)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("demo: {error}");
@@ -72,11 +95,16 @@ fn run(job: &Job) -> Result<(), String> {
     let outcome = play(&pipeline, &mut report);
     report.finish();
     let summary = report.summary();
+    let picture = report.picture();
     let _ = pipeline.set_state(gst::State::Null);
     outcome?;
     println!("{summary}");
     println!("annotated video: {}", job.annotated.display());
     println!("JSON lines:      {}", job.frames.display());
+    if let Some(picture) = picture {
+        pipeline::save(&picture, &job.picture)?;
+        println!("a picture:       {}", job.picture.display());
+    }
     Ok(())
 }
 

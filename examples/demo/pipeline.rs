@@ -11,26 +11,47 @@ const ENCODERS: [(&str, &str); 3] = [
     ("avenc_mpeg4", "avenc_mpeg4 bitrate=4000000 ! mpeg4videoparse"),
 ];
 
-/// Builds `decode, infer, track, publish, draw, encode`. The conversion passes all but exotic formats through.
+/// Builds `decode or make up, infer, track, publish, draw, encode`. The conversion passes all but exotic formats
+/// through.
 pub(super) fn build(job: &Job) -> Result<gst::Pipeline, String> {
     let available = |(name, launch)| gst::ElementFactory::find(name).map(|_| launch);
     let encode = ENCODERS.into_iter().find_map(available);
     let encode = encode.ok_or("no video encoder is installed: 'make deps' installs them")?;
     let show = if job.show { "drawn. ! queue ! videoconvert ! autovideosink" } else { "" };
+    let source = match &job.video {
+        Some(_) => "filesrc name=file ! decodebin name=decoder ".to_owned(),
+        None => format!(
+            "nvptestsrc name=scene seed=7 objects=30 num-buffers={} ! video/x-raw,framerate=30/1 ! queue max-size-buffers=2 ! convert. ",
+            30 * job.seconds
+        ),
+    };
     let launch = format!(
-        "filesrc name=file ! decodebin name=decoder \
-         videoconvert name=convert ! nvpinference name=infer ! nvptracker name=track ! nvppublish name=publish ! nvpoverlay ! tee name=drawn \
+        "{source} videoconvert name=convert ! nvpinference name=infer ! nvptracker name=track \
+         ! nvppublish name=publish ! nvpoverlay name=draw ! tee name=drawn \
          drawn. ! queue ! videoconvert ! {encode} ! mp4mux ! filesink name=annotated {show}"
     );
     let pipeline =
         gst::parse::launch(&launch).map_err(|e| format!("{e} ('make deps' installs what is needed)"))?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "this is no pipeline")?;
-    set(&pipeline, "file", "location", &job.video);
-    set(&pipeline, "infer", "model", &job.model);
+    element(&pipeline, "infer").set_property("model", &job.model);
     set(&pipeline, "publish", "location", &job.frames);
     set(&pipeline, "annotated", "location", &job.annotated);
-    connect_video(&pipeline, &job.video.display().to_string());
+    if let Some(video) = &job.video {
+        set(&pipeline, "file", "location", video);
+        connect_video(&pipeline, &video.display().to_string());
+    }
     Ok(pipeline)
+}
+
+/// Writes a frame as JPEG.
+pub(super) fn save(frame: &gst::Sample, to: &std::path::Path) -> Result<(), String> {
+    let failed = |why: &dyn std::fmt::Display| format!("cannot write {}: {why}", to.display());
+    let caps = gst::Caps::new_empty_simple("image/jpeg");
+    let wait = Some(gst::ClockTime::from_seconds(20));
+    let jpeg = gst_video::convert_sample(frame, &caps, wait).map_err(|e| failed(&e))?;
+    let map =
+        jpeg.buffer().and_then(|buffer| buffer.map_readable().ok()).ok_or_else(|| failed(&"it is empty"))?;
+    std::fs::write(to, &map).map_err(|e| failed(&e))
 }
 
 fn element(pipeline: &gst::Pipeline, name: &str) -> gst::Element {
