@@ -34,7 +34,7 @@ evaluate: build $(VENV)/ready
 	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python scripts/evaluate.py "$(DATA)"
 
 bench: build $(VENV)/ready
-	cargo bench --locked --bench tracker --bench draw --bench line
+	cargo bench --locked --bench tracker --bench draw --bench line --bench scene
 	$(VENV)/bin/python benches/preprocess_vs_opencv.py
 	@test -n "$(VIDEO)" -a -n "$(MODEL)" || echo "For the whole pipeline: make bench VIDEO=clip.mp4 MODEL=model.onnx"
 	@test -z "$(VIDEO)" -o -z "$(MODEL)" || \

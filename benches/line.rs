@@ -4,7 +4,7 @@
 //! ONNX Runtime, which allocate in C, are not counted. The model is a tiny one of `tests/data`.
 //!
 //! What is allocated is what leaves with the buffer: the list of detections or tracks, the payload of their
-//! metadata, and that of the provenance, which the first element to sign begins. `nvpinference` has two more: the
+//! metadata (for `nvpreplay`, of 50 boxes), and that of the provenance, which the first element to sign begins. `nvpinference` has two more: the
 //! handle of the output tensor that ONNX Runtime gives to each run.
 
 use std::time::Instant;
@@ -19,6 +19,8 @@ use gstnvperception::track::{Track, TrackState, Tracks};
 mod counting;
 
 const OBJECTS: u64 = 20;
+/// Boxes that `nvpreplay` attaches to each frame.
+const REPLAYED: usize = 50;
 const WARM_UP: usize = 200;
 const FRAMES: usize = 600;
 const CAPS: &str = "video/x-raw,format=I420,width=1280,height=720,framerate=30/1";
@@ -43,6 +45,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     measure("nvptracker", "nvptracker", &found)?;
     measure("nvpoverlay", "nvpoverlay", &tracked)?;
     measure("nvppublish", &format!("nvppublish location=\"{}\"", out.display()), &tracked)?;
+    std::fs::remove_file(&out)?;
+    let boxes = |frame: usize| {
+        let row = move |i: usize| format!("{},-1,{},{},40,120,0.8\n", frame + 1, 20 * i, 7 * i);
+        (0..REPLAYED).map(row).collect::<String>()
+    };
+    std::fs::write(&out, (0..WARM_UP + FRAMES).map(boxes).collect::<String>())?;
+    measure("nvpreplay", &format!("nvpreplay location=\"{}\"", out.display()), &nothing)?;
     std::fs::remove_file(out)?;
     Ok(())
 }

@@ -163,12 +163,12 @@ def check_legacy(e):
     e.say("legacy model without its description", f"{len(flood)} objects (for information)")
 
 
-def scores(e, results):
+def scores(e, results, truth=None):
     """HOTA, MOTA and IDF1 of each line of eval_mot.py's table, by (set, sequence)."""
     tool = e.data.parent / "tools/eval_mot.py"
     if not tool.exists():
         raise Failed(f"{tool} is missing")
-    done = subprocess.run([sys.executable, tool, results, "--suite", e.path("mot"), "--per-seq"],
+    done = subprocess.run([sys.executable, tool, results, "--suite", truth or e.path("mot"), "--per-seq"],
                           capture_output=True, text=True, timeout=TIMEOUT)
     if done.returncode != 0:
         raise Failed(done.stderr)
@@ -208,17 +208,54 @@ def check_public(e):
         e.at_least("public detections " + " ".join(key), measure, score[key][measure], bound)
 
 
-def check_replay(e):
-    """The same detections through the elements, without a picture."""
-    sequence, results = e.path("mot/mot17val/MOT17-05"), e.work / "replay"
-    (results / "mot17val").mkdir(parents=True)
+def replay(sequence, motion, out):
+    """The detections of a sequence through the elements, without a picture."""
     rows = (row.split("=") for row in (sequence / "seqinfo.ini").read_text().splitlines() if "=" in row)
     info = {key.strip(): value.strip() for key, value in rows}
     launch(f"videotestsrc num-buffers={info['seqLength']} pattern=black ! video/x-raw,format=GRAY8,"
            f"width={info['imWidth']},height={info['imHeight']},framerate={info['frameRate']}/1 "
-           f"! nvpreplay location={sequence}/det/det.txt ! nvptracker "
-           f"! nvppublish location={results}/mot17val/MOT17-05.txt format=mot ! fakesink")
+           f"! nvpreplay location={sequence}/det/det.txt {motion} ! nvptracker "
+           f"! nvppublish location={out} format=mot ! fakesink")
+
+
+def check_replay(e):
+    """The same detections through the elements, without a picture."""
+    results = e.work / "replay"
+    (results / "mot17val").mkdir(parents=True)
+    replay(e.path("mot/mot17val/MOT17-05"), "", results / "mot17val/MOT17-05.txt")
     e.at_least("replayed MOT17-05", "HOTA", scores(e, results)["mot17val", "MOT17-05"]["HOTA"], 61.2)
+
+
+def check_motion(e):
+    """Recorded camera motion helps the tracker, where it leads the right way."""
+    found = {}
+    for kind in ("without", "with"):
+        results = e.work / "motion" / kind
+        (results / "mot17val").mkdir(parents=True)
+        for sequence in sorted(p for p in e.path("mot/mot17val").iterdir() if (p / "seqinfo.ini").exists()):
+            motion = f"! nvpreplay location={e.path(f'mot/gmc/GMC-{sequence.name}.txt')}" if kind == "with" else ""
+            replay(sequence, motion, results / "mot17val" / f"{sequence.name}.txt")
+        found[kind] = scores(e, results)["mot17val", "ALL"]
+    for measure, gain in (("HOTA", 0.5), ("IDF1", 1.0)):
+        bound = round(found["without"][measure] + gain, 2)
+        e.at_least("replayed mot17val with camera motion", measure, found["with"][measure], bound)
+
+
+def check_scene(e):
+    """The tracker against the synthetic scene's truth; the example's own scores are those of eval_mot.py."""
+    out = e.work / "scene"
+    command = [ROOT / "target/release/examples/score", out, "40"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    if done.returncode != 0:
+        raise Failed(done.stderr)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
+    own = {row[0]: (float(row[1]), float(row[2])) for row in rows if row[0].startswith("seed")}
+    theirs = scores(e, out / "results", out / "truth")
+    off = max(abs(a - b) for name, pair in own.items()
+              for a, b in zip(pair, (theirs["scene", name]["MOTA"], theirs["scene", name]["IDF1"])))
+    e.say("scene", f"{len(own)} seeds, example and eval_mot.py differ by {off:.3f}, at most 0.1", off <= 0.1 and own)
+    for measure, bound in (("HOTA", 64.0), ("MOTA", 79.0), ("IDF1", 72.0)):
+        e.at_least("scene, noisy detections", measure, theirs["scene", "ALL"][measure], bound)
 
 
 def damage(clip, target, how):
@@ -248,7 +285,8 @@ def check_damage(e):
 
 CHECKS = {
     "videos": check_videos, "pictures": check_pictures, "frames": check_frames, "legacy": check_legacy,
-    "pets": check_pets, "public": check_public, "replay": check_replay, "damage": check_damage,
+    "pets": check_pets, "public": check_public, "replay": check_replay, "motion": check_motion, "scene": check_scene,
+    "damage": check_damage,
 }
 
 

@@ -201,6 +201,11 @@ fn replay() {
 }
 
 #[test]
+fn scene() {
+    Place::new("scene").run("scene.launch");
+}
+
+#[test]
 fn every_pipeline_has_a_test_and_is_in_the_readme() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let mut names = Vec::new();
@@ -226,5 +231,5 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
         "each that the README shows is a file"
     );
     names.sort();
-    assert_eq!(names, ["annotate", "json", "live", "mot", "replay", "watch"]);
+    assert_eq!(names, ["annotate", "json", "live", "mot", "replay", "scene", "watch"]);
 }

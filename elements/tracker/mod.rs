@@ -8,6 +8,8 @@
 //!     ! nvptracker ! nvpoverlay ! videoconvert ! autovideosink
 //! ```
 //!
+//! Where the buffer has a [`ViewMeta`](crate::meta::ViewMeta), tracks follow the camera's motion.
+//!
 //! Time steps come from the buffers' running time, so neither the frame rate nor left-out frames need
 //! tuning. A buffer without detections metadata (with `nvpinference interval=N`, say) is predicted; one with an
 //! empty list had nothing in view. A buffer without PTS counts as one frame of the caps' rate after its

@@ -10,7 +10,7 @@ use super::camera::{Camera, HEIGHT};
 use super::cast::street;
 use super::random::Dice;
 use surface::{Rays, facade, lawn, pavement, road};
-use texture::Textures;
+use texture::{Textures, low_bits};
 
 /// Pixels that are worked on together.
 const LANES: usize = 32;
@@ -130,8 +130,8 @@ impl Row<'_> {
         for ((row, [kr, kg, kb]), offset) in self.rows.iter_mut().zip(self.matrix).zip(self.offset) {
             let mut samples = [0; LANES];
             for i in 0..LANES {
-                samples[i] =
-                    (kr * r[i] + kg * g[i] + kb * b[i] + (offset + 0.5)).clamp(0.0, 255.0) as i32 as u8;
+                let sample = kr * r[i] + kg * g[i] + kb * b[i] + (offset + 0.5);
+                samples[i] = low_bits(sample.clamp(0.0, 255.0)) as u8;
             }
             if let Some(row) = row.get_mut(first..first + count) {
                 row.copy_from_slice(&samples[..count]);

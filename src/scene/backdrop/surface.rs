@@ -33,8 +33,14 @@ pub(super) struct Ground {
 impl Rays {
     #[inline(always)]
     pub(super) fn new(start: [f32; 3], step: [f32; 3], first: f32, spread: f32) -> Self {
-        let axis = |axis: usize| std::array::from_fn(|i| start[axis] + step[axis] * (first + i as f32));
-        Self { x: axis(0), y: axis(1), z: axis(2), spread }
+        let mut rays = Self { x: [0.0; LANES], y: [0.0; LANES], z: [0.0; LANES], spread };
+        for i in 0..LANES {
+            let at = first + i as f32;
+            rays.x[i] = start[0] + step[0] * at;
+            rays.y[i] = start[1] + step[1] * at;
+            rays.z[i] = start[2] + step[2] * at;
+        }
+        rays
     }
 
     #[inline(always)]
@@ -145,7 +151,7 @@ pub(super) fn facade(textures: &Textures, rays: &Rays, colors: &mut Colors) {
     let patches = textures.patches(&x, &half_height);
     let tones = textures.tone(&bays, &floors);
     for i in 0..LANES {
-        let (house, per_size) = (houses[i], per_size[i]);
+        let (height, house_trim, per_size) = (houses.height[i], houses.trim[i], per_size[i]);
         let u = (bays[i] - bays[i].floor()) * BAY;
         let v = (floors[i] - floors[i].floor()) * FLOOR;
         let opening = |border: f32| {
@@ -154,18 +160,18 @@ pub(super) fn facade(textures: &Textures, rays: &Rays, colors: &mut Colors) {
         let (frame, pane) = (opening(0.14), opening(0.0));
         let light = grain[i] * 8.0 + patches[i] * 12.0;
         let shine = 32.0 + 32.0 * tones[i];
-        let trim = band(y[i], -1.0, 0.7, per_size) + band(y[i], house.height - 0.45, 1e6, per_size);
+        let trim = band(y[i], -1.0, 0.7, per_size) + band(y[i], height - 0.45, 1e6, per_size);
         // Houses are whole bays wide.
         let corner = band(wrap(x[i], HOUSE), -1.0, 0.18, per_size);
         let trim = (trim + corner * 0.5).min(1.0);
-        let below = band(y[i], -1e6, house.height, per_size);
+        let below = band(y[i], -1e6, height, per_size);
         let up = (2.0 * rays.y[i] / rays.z[i].max(0.05)).clamp(0.0, 1.0);
         for (axis, color) in colors.iter_mut().enumerate() {
             let glass = [46.0, 58.0, 68.0][axis] + shine * [0.7, 0.8, 0.9][axis];
             let sky = [196.0, 212.0, 226.0][axis] - up * [74.0, 52.0, 14.0][axis];
-            let wall = house.wall[axis] + light;
-            let wall = mix(mix(wall, house.trim + 110.0, frame), glass, pane);
-            color[i] = mix(sky, mix(wall, house.trim, trim), below);
+            let wall = houses.wall[axis][i] + light;
+            let wall = mix(mix(wall, house_trim + 110.0, frame), glass, pane);
+            color[i] = mix(sky, mix(wall, house_trim, trim), below);
         }
     }
 }

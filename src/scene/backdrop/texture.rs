@@ -22,14 +22,15 @@ pub(super) struct Textures {
     grain: Vec<Texels>,
     /// Soft patches about 0.
     patches: Texels,
-    houses: [House; ROW],
+    /// Height, the wall's red, green and blue, and the trim's grey of each house.
+    houses: [[f32; ROW]; 5],
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct House {
-    pub(super) height: f32,
-    pub(super) wall: [f32; 3],
-    pub(super) trim: f32,
+/// The houses behind a block of pixels.
+pub(super) struct Houses {
+    pub(super) height: Lanes,
+    pub(super) wall: [Lanes; 3],
+    pub(super) trim: Lanes,
 }
 
 impl Textures {
@@ -43,11 +44,14 @@ impl Textures {
             [208.0, 204.0, 196.0],
             [160.0, 172.0, 150.0],
         ];
-        let houses = std::array::from_fn(|_| House {
-            height: dice.between(8.2, 12.0) as f32,
-            wall: dice.pick(&WALLS),
-            trim: dice.between(60.0, 120.0) as f32,
-        });
+        let mut houses = [[0.0; ROW]; 5];
+        for house in 0..ROW {
+            houses[0][house] = dice.between(8.2, 12.0) as f32;
+            for (axis, part) in dice.pick(&WALLS).into_iter().enumerate() {
+                houses[1 + axis][house] = part;
+            }
+            houses[4][house] = dice.between(60.0, 120.0) as f32;
+        }
         let mut grain = vec![texels(|_, _| dice.between(-1.0, 1.0) as f32)];
         for level in 1..LEVELS {
             let finer = &grain[level - 1];
@@ -85,16 +89,39 @@ impl Textures {
     }
 
     #[inline(always)]
-    pub(super) fn houses(&self, x: &Lanes) -> [House; LANES] {
-        std::array::from_fn(|i| self.houses[(x[i] * (1.0 / HOUSE)).floor() as i32 as usize % ROW])
+    pub(super) fn houses(&self, x: &Lanes) -> Houses {
+        let mut at = [0; LANES];
+        for i in 0..LANES {
+            at[i] = low_bits(x[i] * (1.0 / HOUSE)) as usize & (ROW - 1);
+        }
+        let [height, red, green, blue, trim] = &self.houses;
+        let wall = [pick(red, &at), pick(green, &at), pick(blue, &at)];
+        Houses { height: pick(height, &at), wall, trim: pick(trim, &at) }
     }
+}
+
+#[inline(always)]
+fn pick(values: &[f32; ROW], at: &[usize; LANES]) -> Lanes {
+    let mut found = [0.0; LANES];
+    for i in 0..LANES {
+        found[i] = values[at[i]];
+    }
+    found
+}
+
+/// The low bits of the whole number at or below a value that is not beyond 2^22; of any other value some bits. Unlike
+/// a cast this is a single instruction for many values at once.
+#[inline(always)]
+pub(super) fn low_bits(v: f32) -> u32 {
+    const UNITS: f32 = 12_582_912.0;
+    (v.floor() + UNITS).to_bits()
 }
 
 #[inline(always)]
 fn look(texels: &[f32; SIDE * SIDE], u: &Lanes, v: &Lanes, scale: f32) -> Lanes {
     let mut at = [0_u32; LANES];
     for i in 0..LANES {
-        let (x, y) = ((u[i] * scale).floor() as i32 as u32, (v[i] * scale).floor() as i32 as u32);
+        let (x, y) = (low_bits(u[i] * scale), low_bits(v[i] * scale));
         at[i] = (y & 255) << 8 | (x & 255);
     }
     let mut found = [0.0; LANES];
