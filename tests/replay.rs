@@ -173,8 +173,12 @@ fn the_end_tells_what_found_no_partner() {
 #[test]
 fn files_that_cannot_be_replayed_are_one_clear_error() {
     let missing = File(PathBuf::from("/nowhere/at-all.jsonl"));
+    let endless = File::new("endless.jsonl", "");
+    // Sparse: no disk is filled.
+    std::fs::File::options().write(true).open(&endless.0).unwrap().set_len((2 << 30) + 1).unwrap();
     for (file, reason) in [
         (missing, "No such file"),
+        (endless, "split it"),
         (File::new("binary", [0xff, 0xfe, 0x00]), "it is no text"),
         (File::new("short.txt", "1,-1,0,0,10,10\n1,-1,0\n"), "line 2: 3 fields"),
         (File::new("newer.jsonl", "{\"schema\":\"nvperception.frame/2\"}\n"), "line 1: the line has schema"),

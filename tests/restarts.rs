@@ -18,7 +18,7 @@ fn child() {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/models/yolov8.onnx");
     let out = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.jsonl", std::process::id()));
     let launch = format!(
-        "videotestsrc num-buffers=5 ! video/x-raw,format=I420,width=640,height=360,framerate=25/1 \
+        "nvptestsrc num-buffers=5 detections=noisy ! video/x-raw,format=I420,width=640,height=360,framerate=25/1 \
          ! nvpinference model=\"{model}\" threads=1 ! nvptracker ! nvpoverlay ! nvppublish location=\"{}\" ! fakesink",
         out.display()
     );

@@ -60,6 +60,12 @@ impl Job {
                 "the built-in model knows only the built-in scene: a video needs a model of its own".into()
             );
         }
+        if show && !["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some()) {
+            println!(
+                "There is no display (DISPLAY and WAYLAND_DISPLAY are not set): going on without a window"
+            );
+            show = false;
+        }
         let files = [("video", video.as_deref()), ("model", model.as_deref().map(Path::new))];
         for (what, file) in files {
             if let Some(file) = file {

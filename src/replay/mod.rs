@@ -65,7 +65,7 @@ impl std::error::Error for ReplayError {}
 pub struct Notes {
     /// Confidences outside \[0, 1\], which were clamped.
     pub clamped: u64,
-    /// Records of a frame that had one already; the first counts.
+    /// Records of a frame, or of a track on a frame, that had one already; the first counts.
     pub duplicates: u64,
     /// True when the last line was cut off and left out.
     pub truncated: bool,

@@ -23,11 +23,16 @@ pub(super) fn read(all: &str) -> Result<Recording, ReplayError> {
     let mut frames = BTreeMap::<u64, Vec<Row>>::new();
     text::each(all, &mut notes, |line, notes| {
         let (number, row) = parse(line, notes)?;
-        frames.entry(number).or_default().push(row);
+        let rows = frames.entry(number).or_default();
+        if row.id > 0 && rows.iter().any(|other| other.id == row.id) {
+            notes.duplicates += 1;
+        } else {
+            rows.push(row);
+        }
         Ok(())
     })?;
     let rows = || frames.values().flatten();
-    let (has_detections, has_tracks) = (rows().any(|row| row.id < 0), rows().any(|row| row.id >= 0));
+    let (has_detections, has_tracks) = (rows().any(|row| row.id < 0), rows().any(|row| row.id > 0));
     let frames = frames.into_iter().map(|(number, rows)| Frame { number, rows: Rows::Mot(rows) }).collect();
     let mut recording = Recording { frames, has_detections, has_tracks, notes, ..Recording::default() };
     recording.labels.model = MODEL.into();
@@ -48,6 +53,9 @@ fn parse(line: &str, notes: &mut Notes) -> Result<(u64, Row), String> {
         return Err(format!("the frame is {frame}; frames count from 1"));
     }
     let id = number(id, "the id")?;
+    if id != -1.0 && !((1.0..9e15).contains(&id) && id.fract() == 0.0) {
+        return Err(format!("the id is {id}; detections have -1, tracks whole numbers from 1"));
+    }
     let (x, y) = (number(x, "x")?, number(y, "y")?);
     let (width, height) = (number(width, "the width")?, number(height, "the height")?);
     let confidence = rest.first().map_or(Ok(1.0), |text| number(text, "the confidence"))?;
@@ -64,7 +72,7 @@ pub(super) fn content(rows: &[Row], (width, height): (u32, u32)) -> Content {
         class_id: 0,
     });
     let detections: Vec<_> = detections.collect();
-    let tracks = rows.iter().filter(|row| row.id >= 0).map(|row| Track {
+    let tracks = rows.iter().filter(|row| row.id > 0).map(|row| Track {
         id: row.id as u64,
         bbox: row.bbox.scaled(sx, sy),
         confidence: row.confidence,

@@ -33,6 +33,10 @@ fn mot_rows_with_ids_are_tracks() {
     let tracks = content.tracks.unwrap();
     assert_eq!(tracks.items.iter().map(|t| (t.id, t.confidence)).collect::<Vec<_>>(), [(3, 0.5), (7, 1.0)]);
     assert!(content.detections.is_none());
+    let twice = Recording::from_mot("1,7,0,0,10,10\n1,7,5,0,20,20\n2,7,5,0,20,20\n").unwrap();
+    assert_eq!((twice.len(), twice.notes().duplicates), (2, 1));
+    let content = twice.content(twice.at(Key::Number(0)), (10, 10));
+    assert_eq!(content.tracks.unwrap().items.iter().map(|t| t.bbox.x_min).collect::<Vec<_>>(), [0.0]);
 }
 
 #[test]
@@ -41,6 +45,9 @@ fn bad_rows_are_named() {
         ("1,-1,0,0,1,1\n1,-1,0\n", 2, "3 fields"),
         ("0,-1,0,0,1,1\n", 1, "count from 1"),
         ("1.5,-1,0,0,1,1\n", 1, "count from 1"),
+        ("1,0,0,0,1,1\n", 1, "tracks whole numbers from 1"),
+        ("1,-2,0,0,1,1\n", 1, "the id is -2"),
+        ("1,2.5,0,0,1,1\n", 1, "the id is 2.5"),
         ("1,-1,0,zero,1,1\n", 1, "y is \"zero\""),
         ("1,-1,0,0,1,inf\n", 1, "the height"),
     ] {
