@@ -33,7 +33,12 @@ pub(super) fn build(job: &Job) -> Result<gst::Pipeline, String> {
     let pipeline =
         gst::parse::launch(&launch).map_err(|e| format!("{e} ('make deps' installs what is needed)"))?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "this is no pipeline")?;
-    element(&pipeline, "infer").set_property("model", &job.model);
+    let infer = element(&pipeline, "infer");
+    infer.set_property("model", &job.model);
+    if job.video.is_none() {
+        // The scene and the encoder want a core of their own.
+        infer.set_property("threads", 1_u32);
+    }
     set(&pipeline, "publish", "location", &job.frames);
     set(&pipeline, "annotated", "location", &job.annotated);
     if let Some(video) = &job.video {

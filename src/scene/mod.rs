@@ -26,6 +26,7 @@ mod camera;
 mod cast;
 mod detector;
 mod figure;
+mod paint;
 mod random;
 mod raster;
 mod render;
@@ -41,7 +42,7 @@ pub use detector::{LEAST_VISIBLE, Noise, noisy, perfect};
 pub use truth::{TrueObject, TrueView, Truth};
 
 use backdrop::Backdrop;
-use cast::Actor;
+use cast::{Actor, street};
 use figure::Obstacle;
 use render::{Exposure, Renderer};
 use shapes::{Shapes, Thing};
@@ -82,7 +83,12 @@ pub struct Scene {
     options: Options,
     labels: Labels,
     backdrop: Backdrop,
+    /// What stands among the objects.
     obstacles: Vec<Obstacle>,
+    /// What stands behind all of them, and how this camera sees it.
+    rear: Vec<Obstacle>,
+    behind: Shapes,
+    behind_of: Option<Camera>,
     time: u64,
     camera: Camera,
     actors: Vec<Actor>,
@@ -103,11 +109,17 @@ impl Scene {
     pub fn new(options: Options) -> Self {
         let objects = options.objects.min(MOST_OBJECTS);
         let options = Options { objects, noise: options.noise.clamp(0.0, MOST_NOISE), ..options };
+        let (obstacles, mut rear): (Vec<_>, Vec<_>) =
+            figure::obstacles(options.seed).into_iter().partition(|o| o.place[1] <= street::LAWN);
+        rear.sort_unstable_by(|a, b| far(b.place).total_cmp(&far(a.place)));
         Self {
             options,
             labels: Class::ALL.iter().map(|class| class.name()).collect(),
             backdrop: Backdrop::new(options.seed),
-            obstacles: figure::obstacles(options.seed),
+            obstacles,
+            rear,
+            behind: Shapes::default(),
+            behind_of: None,
             time: 0,
             camera: Camera::new(&PRESETS[0].pose, 1.0),
             actors: Vec::new(),
@@ -134,7 +146,11 @@ impl Scene {
 
     /// Lays out everything from the back to the front.
     fn compose(&mut self) {
-        let far = |[x, z]: [f64; 2]| x * x + z * z;
+        if self.behind_of != Some(self.camera) {
+            self.behind.clear();
+            self.rear.iter().for_each(|obstacle| obstacle.draw(&self.camera, &mut self.behind));
+            self.behind_of = Some(self.camera);
+        }
         self.order.clear();
         self.order.extend(self.actors.iter().enumerate().map(|(i, a)| (far(a.place), Standing::Actor(i))));
         let obstacles = self.obstacles.iter().enumerate();
@@ -220,6 +236,12 @@ impl Scene {
         let cloud = libm::sin((self.time % 47_000_000_000) as f64 / 47e9 * std::f64::consts::TAU);
         let exposure =
             Exposure { light: 1024 + (64.0 * cloud) as i32, noise: random::hash(&[seed, 0x5E45, self.time]) };
-        renderer.draw(&self.backdrop, &self.camera, &self.shapes, exposure, frame);
+        let shapes = (&self.behind, &self.shapes);
+        renderer.draw(&self.backdrop, &self.camera, shapes, exposure, frame);
     }
+}
+
+/// How far a place is, squared: for sorting.
+fn far([x, z]: [f64; 2]) -> f64 {
+    x * x + z * z
 }

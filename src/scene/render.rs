@@ -4,16 +4,13 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::backdrop::Backdrop;
 use super::camera::Camera;
+use super::paint::{Inks, Painter};
 use super::random::{Dice, hash};
-use super::raster::{Raster, blend};
 use super::shapes::Shapes;
-use crate::draw::Rgb;
 use crate::image::{Colorimetry, FrameMut, Layout, PixelFormat};
 
 /// Entries of the table of noise, more than any row has pixels that look alike.
 const NOISE: usize = 1 << 16;
-/// How much of the light is gone in a shadow, in 256ths.
-const SHADOW: u16 = 96;
 
 /// Draws frames of one size and format. It keeps its memory, and the backdrop while the camera stands still.
 #[derive(Debug)]
@@ -26,8 +23,7 @@ pub(super) struct Renderer {
     still: Vec<Vec<u8>>,
     work: Vec<Vec<u8>>,
     seen: Option<Camera>,
-    raster: Raster,
-    shadow: Vec<u8>,
+    painter: Painter,
     noise: Vec<i8>,
     row: Vec<u8>,
     arch: Arch,
@@ -64,8 +60,7 @@ impl Renderer {
             still: vec![vec![0; width * height]; planes],
             work: vec![vec![0; width * height]; planes],
             seen: None,
-            raster: Raster::default(),
-            shadow: vec![0; width * height],
+            painter: Painter::new(Inks::new(format, colorimetry), (width, height)),
             noise,
             row: vec![0; width],
             arch: Arch::new(),
@@ -78,68 +73,27 @@ impl Renderer {
             == (frame.format(), frame.width(), frame.height(), frame.colorimetry())
     }
 
+    /// Draws a frame. What is `behind` lies behind everything of `shapes` and moves with the camera alone.
     pub(super) fn draw(
         &mut self,
         backdrop: &Backdrop,
         camera: &Camera,
-        shapes: &Shapes,
+        (behind, shapes): (&Shapes, &Shapes),
         exposure: Exposure,
         frame: &mut FrameMut<'_>,
     ) {
         if self.seen != Some(*camera) {
-            self.paint_backdrop(backdrop, camera);
+            let matrix = Inks::new(self.format, self.colorimetry).matrix();
+            backdrop.paint(camera, self.width, matrix, &mut self.still);
+            self.painter.paint(behind, &mut self.still);
             self.seen = Some(*camera);
         }
         for (work, still) in self.work.iter_mut().zip(&self.still) {
             work.copy_from_slice(still);
         }
-        self.cast_shadows(shapes);
-        for (points, color) in shapes.painted() {
-            let samples = self.samples(color);
-            let (size, width) = ((self.width, self.height), self.width);
-            let work = &mut self.work;
-            self.raster.fill(points, size, |y, x, cover| {
-                for (plane, sample) in work.iter_mut().zip(samples) {
-                    blend(&mut plane[y * width + x..][..cover.len()], cover, sample);
-                }
-            });
-        }
+        self.painter.paint(shapes, &mut self.work);
         self.expose(exposure);
         self.write(frame);
-    }
-
-    fn paint_backdrop(&mut self, backdrop: &Backdrop, camera: &Camera) {
-        let samples = if self.format.is_yuv() {
-            self.colorimetry.from_rgb()
-        } else {
-            ([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [0.0; 3])
-        };
-        backdrop.paint(camera, self.width, samples, &mut self.still);
-    }
-
-    fn samples(&self, color: Rgb) -> [u8; 3] {
-        if self.format.is_yuv() { color.to_yuv(self.colorimetry) } else { [color.r, color.g, color.b] }
-    }
-
-    /// Where shadows overlap the ground is no darker than in one of them.
-    fn cast_shadows(&mut self, shapes: &Shapes) {
-        let dark = self.samples(Rgb::BLACK);
-        let (width, shadow) = (self.width, &mut self.shadow);
-        let (mut first, mut last) = (self.height, 0);
-        shadow.fill(0);
-        for points in shapes.shadows() {
-            self.raster.fill(points, (self.width, self.height), |y, x, cover| {
-                (first, last) = (first.min(y), last.max(y + 1));
-                for (to, cover) in shadow[y * width + x..].iter_mut().zip(cover) {
-                    *to = (*to).max(*cover);
-                }
-            });
-        }
-        let rows = first.min(last) * width..last * width;
-        for (plane, dark) in self.work.iter_mut().zip(dark) {
-            let (samples, cover) = (&mut plane[rows.clone()], &shadow[rows.clone()]);
-            self.arch.dispatch(Shade { samples, cover, dark });
-        }
     }
 
     /// Light and noise: on luma alone, or on all of red, green and blue alike.
@@ -227,26 +181,6 @@ impl Renderer {
                     pixel[other] = 255;
                 }
             }
-        }
-    }
-}
-
-/// Takes light away by coverage. Chroma fades with the light: black has none.
-struct Shade<'a> {
-    samples: &'a mut [u8],
-    cover: &'a [u8],
-    dark: u8,
-}
-
-impl WithSimd for Shade<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) {
-        let dark = u16::from(self.dark);
-        for (sample, cover) in self.samples.iter_mut().zip(self.cover) {
-            let part = (u16::from(*cover) * SHADOW) >> 8;
-            *sample = ((u16::from(*sample) * (256 - part) + dark * part + 128) >> 8) as u8;
         }
     }
 }
