@@ -35,10 +35,13 @@ impl FrameClock {
     /// The frame of this time: the last one that begins at it or before, or the first of those that begin together.
     pub(super) fn number(&self, time: u64) -> u64 {
         let (n, d) = (u128::from(self.rate.0), u128::from(self.rate.1));
+        if n == 0 {
+            return self.base.1;
+        }
         let since = u128::from(time.saturating_sub(self.base.0));
         // A frame's time is rounded down, so it may begin up to a nanosecond later than it says.
         let last = ((since + 1) * n).div_ceil(SECOND * d).saturating_sub(1);
-        let first = if n == 0 { 0 } else { (last * SECOND * d / n * n).div_ceil(SECOND * d) };
+        let first = (last * SECOND * d / n * n).div_ceil(SECOND * d);
         u64::try_from(first).unwrap_or(u64::MAX).saturating_add(self.base.1)
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn build(job: &Job) -> Result<gst::Pipeline, String> {
     let source = match &job.video {
         Some(_) => "filesrc name=file ! decodebin name=decoder ".to_owned(),
         None => format!(
-            "nvptestsrc name=scene seed=7 objects=30 num-buffers={} ! video/x-raw,framerate=30/1 ! queue max-size-buffers=2 ! convert. ",
+            "nvptestsrc name=scene seed=11 objects=30 num-buffers={} ! video/x-raw,framerate=30/1 ! queue max-size-buffers=2 ! convert. ",
             30 * job.seconds
         ),
     };

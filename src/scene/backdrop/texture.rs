@@ -44,14 +44,12 @@ impl Textures {
             [208.0, 204.0, 196.0],
             [160.0, 172.0, 150.0],
         ];
-        let mut houses = [[0.0; ROW]; 5];
-        for house in 0..ROW {
-            houses[0][house] = dice.between(8.2, 12.0) as f32;
-            for (axis, part) in dice.pick(&WALLS).into_iter().enumerate() {
-                houses[1 + axis][house] = part;
-            }
-            houses[4][house] = dice.between(60.0, 120.0) as f32;
-        }
+        let house: [[f32; 5]; ROW] = std::array::from_fn(|_| {
+            let height = dice.between(8.2, 12.0) as f32;
+            let [red, green, blue] = dice.pick(&WALLS);
+            [height, red, green, blue, dice.between(60.0, 120.0) as f32]
+        });
+        let houses = std::array::from_fn(|part| std::array::from_fn(|i| house[i][part]));
         let mut grain = vec![texels(|_, _| dice.between(-1.0, 1.0) as f32)];
         for level in 1..LEVELS {
             let finer = &grain[level - 1];
