@@ -135,6 +135,31 @@ def check_pictures(e):
             e.say(f"{name} {form}", text + (f"; not found: {missing}" if missing else ""), worst >= 0.9 and not missing)
 
 
+def check_families(e):
+    """Other families, recognised without a description."""
+    for name, picture, expected in [
+        ("picodet_s_416_coco", "dog.jpg", {"dog", "bicycle", "car"}),
+        ("picodet_s_416_coco", "person.jpg", {"person", "dog", "horse"}),
+    ]:
+        objects, labels = detect(e, e.path(f"images/{picture}"), e.path(f"models/{name}.onnx"), "I420", "confidence=0.4")
+        wanted = Yolox(e.path("models/yolox_nano.onnx")).detect(cv2.imread(str(e.path(f"images/{picture}"))))
+        worst = worst_overlap([w for w in wanted if w[1] >= 0.6], objects, least=0.6)
+        missing = expected - labels
+        e.say(f"{name} {picture}", f"{sorted(labels)}, worst IoU with YOLOX {worst:.2f}, at least 0.6",
+              worst >= 0.6 and not missing)
+    picture = cv2.imread(str(e.path("images/dls_people_detection.png")))
+    cv2.imwrite(str(e.work / "people.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 98])
+    height, width = picture.shape[:2]
+    yunet = e.path("models/face_detection_yunet_2026may.onnx")
+    face = cv2.FaceDetectorYN.create(str(yunet), "", (width, height), 0.5, 0.45).detect(picture)[1][0]
+    wanted = [(0, 1.0, [face[0] / width, face[1] / height, (face[0] + face[2]) / width, (face[1] + face[3]) / height])]
+    for model in ("face_detection_yunet_2026may", "version-RFB-320"):
+        objects, labels = detect(e, e.work / "people.jpg", e.path(f"models/{model}.onnx"), "I420", "confidence=0.4")
+        worst = worst_overlap(wanted, objects)
+        e.say(model, f"{sorted(labels)}, IoU with OpenCV's face {worst:.2f}, at least 0.5",
+              worst >= 0.5 and labels == {"face"})
+
+
 def check_frames(e):
     """A whole clip, frame by frame, beside the reference: decoders differ a little, boxes must not."""
     clip, model, out = e.path("video/car-detection.mp4"), e.path("models/yolox_nano.onnx"), e.work / "frames.jsonl"
@@ -284,7 +309,7 @@ def check_damage(e):
 
 
 CHECKS = {
-    "videos": check_videos, "pictures": check_pictures, "frames": check_frames, "legacy": check_legacy,
+    "videos": check_videos, "pictures": check_pictures, "families": check_families, "frames": check_frames, "legacy": check_legacy,
     "pets": check_pets, "public": check_public, "replay": check_replay, "motion": check_motion, "scene": check_scene,
     "damage": check_damage,
 }

@@ -13,6 +13,11 @@
 //! | `end-to-end` | YOLOv10, YOLO26 | \[1, N, 6\], no suppression | RGB / 255, letterbox, pad 114 |
 //! | `yolox` | YOLOX | \[1, N, 5 + C\], one a cell, grid not applied | BGR, letterbox-topleft, pad 114 |
 //! | `yolox-decoded` | YOLOX, grid applied | \[1, N, 5 + C\], one a cell; only by name | as `yolox` |
+//! | `picodet` | PicoDet | 4 of \[1, cells, C\] and 4 of \[1, cells, 32\], strides 8 to 64 | RGB, ImageNet mean and std, stretch |
+//! | `nanodet` | NanoDet-Plus | \[1, N, C + 32\], strides 8 to 64 | BGR, ImageNet mean and std, stretch |
+//! | `ultraface` | UltraFace | \[1, N, 2\] and \[1, N, 4\] | RGB, (x - 127) / 128, stretch |
+//! | `yunet` | YuNet | 12 maps of strides 8 to 32 | BGR, letterbox, pad 0 |
+//! | `detr` | RT-DETR, D-FINE | \[1, N, C\] and \[1, N, 4\], no suppression | RGB / 255, stretch |
 //!
 //! N counts the cells of the input's grids of stride 8, 16 and 32 (also with 4 or 64, or without 8; any N of a
 //! top-k for `end-to-end`); C is the

@@ -211,9 +211,37 @@ fn models_with_heads_apart_fit_no_family() {
         facts.outputs.push(tensor(name, ElementKind::F32, &[1, -1, 10]));
     }
     assert!(matches!(error(&facts), ModelError::NoFamily { .. }));
-    let mut facts = model(&[1, 3, 240, 320], &[1, 4420, 2]);
+    // As many rows as UltraFace has, but of another input; too many for the queries of a transformer.
+    let mut facts = model(&[1, 3, 224, 320], &[1, 4420, 2]);
     facts.outputs.push(tensor("boxes", ElementKind::F32, &[1, 4420, 4]));
     assert!(matches!(error(&facts), ModelError::NoFamily { .. }));
+}
+
+#[test]
+fn families_with_several_heads_are_known_by_their_shapes() {
+    let with = |first: &[i64], more: &[&[i64]], size: [i64; 4]| {
+        let mut facts = model(&size, first);
+        for (i, shape) in more.iter().enumerate() {
+            facts.outputs.push(tensor(&format!("more{i}"), ElementKind::F32, shape));
+        }
+        let plan = plan(&facts);
+        (plan.family.name, plan.classes, plan.labels.get(0).map(str::to_owned))
+    };
+    let face = || Some("face".to_owned());
+    let person = || Some("person".to_owned());
+    assert_eq!(with(&[1, 4420, 2], &[&[1, 4420, 4]], [1, 3, 240, 320]), ("ultraface", Some(1), face()));
+    assert_eq!(with(&[1, 300, 80], &[&[1, 300, 4]], [1, 3, 640, 640]), ("detr", Some(80), person()));
+    assert_eq!(with(&[1, 3598, 112], &[], [1, 3, 416, 416]), ("nanodet", Some(80), person()));
+    let pico: [&[i64]; 7] = [
+        &[1, 676, 80],
+        &[1, 169, 80],
+        &[1, 49, 80],
+        &[1, 2704, 32],
+        &[1, 676, 32],
+        &[1, 169, 32],
+        &[1, 49, 32],
+    ];
+    assert_eq!(with(&[1, 2704, 80], &pico, [1, 3, 416, 416]), ("picodet", Some(80), person()));
 }
 
 #[test]

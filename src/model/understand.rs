@@ -320,6 +320,7 @@ fn name_classes(
             Err(ModelError::LabelCount { labels: labels.len(), source, choices, outputs })
         }
         (Some((labels, _)), _) => Ok(labels),
+        (None, Some(classes)) if classes == family.names.len() => Ok(family.names.iter().copied().collect()),
         (None, Some(COCO_CLASSES)) => {
             assumptions.push(format!("COCO's class names, because there are {COCO_CLASSES} without names"));
             Ok(labels::coco())

@@ -5,6 +5,7 @@ use super::grid::Grid;
 use super::{Family, Fit, Outputs, Preprocess};
 use crate::detection::Detection;
 use crate::geometry::BBox;
+use crate::model::TensorFacts;
 use crate::model::decode::{
     Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, Matrix, MatrixReader, TensorView,
     implausible, shape_error,
@@ -18,6 +19,7 @@ pub(super) static FAMILY: Family = Family {
     covers: "YOLOv10, YOLO26 and other exports that suppress duplicates themselves",
     expects: "[1, N, 6] (x_min, y_min, x_max, y_max, score, class)",
     preprocess: Preprocess::ULTRALYTICS,
+    names: &[],
     only_by_name: false,
     ultralytics: true,
     fit,
@@ -29,6 +31,11 @@ fn fit(outputs: &Outputs<'_>) -> Option<Fit> {
     let on_a_grid = |n| [1, 3].iter().any(|per_cell| Grid::find(outputs.size, n, *per_cell).is_some());
     outputs.sole_matrix(|output, rows, columns| {
         if columns != Some(FIELDS) || rows == Some(0) {
+            return None;
+        }
+        // Beside as many boxes these are the scores of six classes.
+        let boxes = |t: &TensorFacts| t.matrix().is_some_and(|m| m == (rows, Some(4)));
+        if outputs.tensors.iter().any(boxes) {
             return None;
         }
         if !outputs.named && rows.is_some_and(on_a_grid) {

@@ -1,21 +1,35 @@
 //! The table of detector families: how each codes boxes and scores, and how its models want their input.
 
 mod dense;
+mod detr;
 mod end_to_end;
+mod gfl;
 mod grid;
 #[cfg(test)]
 mod tests;
+mod ultraface;
 mod yolov5;
 mod yolov8;
 mod yolox;
+mod yunet;
 
 use super::decode::Decoder;
 use super::facts::TensorFacts;
 use crate::preprocess::{ColorOrder, ResizeMode};
 
 /// Every known family. A new one is a file of its own and a row here.
-pub static FAMILIES: [&Family; 5] =
-    [&yolov5::FAMILY, &yolov8::FAMILY, &end_to_end::FAMILY, &yolox::FAMILY, &yolox::DECODED];
+pub static FAMILIES: [&Family; 10] = [
+    &yolov5::FAMILY,
+    &yolov8::FAMILY,
+    &end_to_end::FAMILY,
+    &yolox::FAMILY,
+    &yolox::DECODED,
+    &gfl::PICODET,
+    &gfl::NANODET,
+    &ultraface::FAMILY,
+    &yunet::FAMILY,
+    &detr::FAMILY,
+];
 
 /// A way to code detections in output tensors, shared by the models of one lineage.
 #[derive(Debug)]
@@ -28,6 +42,8 @@ pub struct Family {
     pub expects: &'static str,
     /// The input that its models are trained with.
     pub preprocess: Preprocess,
+    /// The names of the classes, where all its models have the same.
+    pub names: &'static [&'static str],
     /// True when another family has the same shapes and is far more common: this one is never guessed.
     pub only_by_name: bool,
     /// True when Ultralytics' exporter, which signs the metadata, writes such models.
@@ -110,4 +126,23 @@ pub(super) struct Fit {
     /// How many classes; `None` when the shapes do not say.
     pub(super) classes: Option<usize>,
     pub(super) decoder: Box<dyn Decoder>,
+}
+
+/// The index of the greatest score and the score; `None` when there is one that is not finite.
+fn best_class(scores: &[f32]) -> Option<(usize, f32)> {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (class, score) in scores.iter().enumerate() {
+        if !score.is_finite() {
+            return None;
+        }
+        if *score > best.1 {
+            best = (class, *score);
+        }
+    }
+    Some(best)
+}
+
+/// The first number that is no score: finite and outside \[0, 1\], but for rounding.
+fn first_beyond_unit(scores: &[f32]) -> Option<f32> {
+    scores.iter().copied().find(|score| score.is_finite() && !(-0.01..=1.01).contains(score))
 }

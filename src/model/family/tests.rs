@@ -281,3 +281,140 @@ fn dense(shape: [usize; 3], columns: bool, objectness: bool) -> dense::Dense {
     let classes = fields - if objectness { 5 } else { 4 };
     Dense::new(0, Layout { axis, objectness, coding: Coding::Center, classes }, SIZE)
 }
+
+/// A decoder of several outputs, and what it finds in them.
+fn found(
+    family: &str,
+    outputs: &[(&str, &[usize], &[f32])],
+    size: (usize, usize),
+    params: &DecodeParams,
+) -> (Vec<Detection>, DecodeReport) {
+    let facts = |(name, shape, _): &(&str, &[usize], &[f32])| TensorFacts {
+        name: (*name).into(),
+        element: ElementKind::F32,
+        shape: shape.iter().copied().map(Some).collect(),
+    };
+    let tensors: Vec<_> = outputs.iter().map(facts).collect();
+    let fit = Family::find(family).unwrap().fit;
+    let mut decoder = fit(&Outputs { tensors: &tensors, size, named: false }).expect("it fits").decoder;
+    let views: Vec<_> = outputs
+        .iter()
+        .map(|(name, shape, values)| TensorView { name, shape, data: TensorData::F32(values) })
+        .collect();
+    decoder.check(&views).unwrap();
+    let mut out = Vec::new();
+    let report = decoder.decode(&views, params, &mut out).unwrap();
+    // A tensor that is missing is an error, not a panic.
+    assert!(decoder.decode(&views[1..], params, &mut Vec::new()).is_err());
+    (out, report)
+}
+
+/// Logits of a distribution that lies on one number of cells.
+fn side(cells: usize) -> [f32; 8] {
+    std::array::from_fn(|bin| if bin == cells { 50.0 } else { 0.0 })
+}
+
+fn close(found: &[Detection], wanted: &[Detection]) {
+    assert_eq!(found.len(), wanted.len(), "{found:?}");
+    for (f, w) in found.iter().zip(wanted) {
+        let edges = |b: &BBox| [b.x_min, b.y_min, b.x_max, b.y_max];
+        let near = edges(&f.bbox).iter().zip(edges(&w.bbox)).all(|(a, b)| (a - b).abs() < 1e-3);
+        assert!(
+            near && f.class_id == w.class_id && (f.confidence - w.confidence).abs() < 1e-4,
+            "{f:?} {w:?}"
+        );
+    }
+}
+
+#[test]
+fn picodet_reads_distances_from_the_middle_of_cells() {
+    // An input of 64x32 has cells of 8x4, 4x2, 2x1 and 1x1.
+    let cells = [32, 8, 2, 1];
+    let mut scores: Vec<Vec<f32>> = cells.iter().map(|n| vec![0.0; n * 2]).collect();
+    let mut boxes: Vec<Vec<f32>> = cells.iter().map(|n| vec![0.0; n * 32]).collect();
+    // The second column of the second row at stride 16: its middle is at 24, 24.
+    scores[1][5 * 2 + 1] = 0.75;
+    boxes[1][5 * 32..6 * 32].copy_from_slice(&[side(1), side(0), side(2), side(1)].concat());
+    scores[0][0] = f32::NAN;
+    let shapes: Vec<([usize; 3], [usize; 3])> = cells.iter().map(|n| ([1, *n, 2], [1, *n, 32])).collect();
+    let mut outputs: Vec<(&str, &[usize], &[f32])> = Vec::new();
+    for (shape, values) in shapes.iter().zip(&scores) {
+        outputs.push(("scores", &shape.0, values));
+    }
+    for (shape, values) in shapes.iter().zip(&boxes) {
+        outputs.push(("boxes", &shape.1, values));
+    }
+    let (found, report) = found("picodet", &outputs, SIZE, &DecodeParams::default());
+    close(&found, &[detection([8.0, 24.0, 56.0, 40.0], 0.75, 1)]);
+    assert_eq!(report.non_finite, 1);
+}
+
+#[test]
+fn nanodet_reads_distances_from_the_corners_of_cells() {
+    let all = 32 + 8 + 2 + 1;
+    let row: Vec<f32> = [vec![0.1, 0.9, 0.2], [side(1), side(0), side(2), side(1)].concat()].concat();
+    let values = rows(all, 35, &[(32 + 5, &row)]);
+    let (found, _) = found("nanodet", &[("out", &[1, all, 35], &values)], SIZE, &DecodeParams::default());
+    close(&found, &[detection([0.0, 16.0, 48.0, 32.0], 0.9, 1)]);
+}
+
+#[test]
+fn ultraface_boxes_are_in_units_of_the_input() {
+    let all = 32 * 3 + 8 * 2 + 2 * 2 + 3;
+    let scores = rows(all, 2, &[(7, &[0.1, 0.9]), (8, &[0.2, 0.8]), (9, &[0.9, 0.1])]);
+    let boxes = rows(all, 4, &[(7, &[0.25, 0.5, 0.5, 0.75]), (8, &[0.25, 0.5, 0.5, 0.74])]);
+    let outputs: [(&str, &[usize], &[f32]); 2] =
+        [("scores", &[1, all, 2], &scores), ("boxes", &[1, all, 4], &boxes)];
+    let (found, _) = found("ultraface", &outputs, SIZE, &DecodeParams::default());
+    close(&found, &[detection([16.0, 16.0, 32.0, 24.0], 0.9, 0)]);
+}
+
+#[test]
+fn yunet_scores_are_the_mean_of_two() {
+    let cells = [32, 8, 2];
+    let values = |wide: usize| cells.map(|n| vec![0.0; n * wide]);
+    let (mut class, mut object, mut boxes, points) = (values(1), values(1), values(4), values(10));
+    (class[1][5], object[1][5]) = (0.81, 1.0);
+    boxes[1][20..24].copy_from_slice(&[0.5, 0.25, 2.0f32.ln(), 0.0]);
+    let shapes = [1, 4, 10].map(|wide| cells.map(|n| [1, n, wide]));
+    let mut outputs: Vec<(&str, &[usize], &[f32])> = Vec::new();
+    for (at, maps) in [(0, &class), (0, &object), (1, &boxes), (2, &points)] {
+        for (shape, values) in shapes[at].iter().zip(maps) {
+            outputs.push(("map", shape, values));
+        }
+    }
+    let (found, _) = found("yunet", &outputs, SIZE, &DecodeParams::default());
+    // The cell's corner is at 16, 16; the centre half and a quarter of 16 pixels further; 32 by 16 pixels.
+    close(&found, &[detection([8.0, 12.0, 40.0, 28.0], 0.9, 0)]);
+}
+
+#[test]
+fn detr_takes_the_best_class_of_each_query_and_suppresses_nothing() {
+    let logits =
+        rows(5, 6, &[(0, &[-9.0, 0.0, -9.0, -9.0, -9.0, -9.0]), (1, &[-9.0, 1.0, -9.0, 2.0, -9.0, -9.0])]);
+    let logits: Vec<f32> = logits
+        .chunks(6)
+        .enumerate()
+        .flat_map(|(i, row)| if i < 2 { row.to_vec() } else { vec![-9.0; 6] })
+        .collect();
+    let boxes = rows(5, 4, &[(0, &[0.5, 0.5, 0.5, 0.5]), (1, &[0.5, 0.5, 0.5, 0.5])]);
+    let outputs: [(&str, &[usize], &[f32]); 2] =
+        [("logits", &[1, 5, 6], &logits), ("pred_boxes", &[1, 5, 4], &boxes)];
+    let (found, _) = found("detr", &outputs, SIZE, &DecodeParams::default());
+    let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
+    let bbox = [16.0, 8.0, 48.0, 24.0];
+    close(&found, &[detection(bbox, sigmoid(2.0), 3), detection(bbox, 0.5, 1)]);
+    let tensors = outputs.map(|(name, shape, _)| TensorFacts {
+        name: name.into(),
+        element: ElementKind::F32,
+        shape: shape.iter().copied().map(Some).collect(),
+    });
+    let others = FAMILIES.iter().filter(|f| f.name != "detr");
+    for other in others {
+        assert!(
+            (other.fit)(&Outputs { tensors: &tensors, size: SIZE, named: false }).is_none(),
+            "{}",
+            other.name
+        );
+    }
+}

@@ -11,6 +11,7 @@ pub(super) static FAMILY: Family = Family {
     covers: "YOLOv5, and YOLOv3 and YOLOv7 exported the same way",
     expects: "[1, N, 5 + classes] with 3 anchors a grid cell",
     preprocess: Preprocess::ULTRALYTICS,
+    names: &[],
     only_by_name: false,
     ultralytics: true,
     fit,

@@ -9,6 +9,7 @@ pub(super) static FAMILY: Family = Family {
     covers: "YOLOv8, YOLOv9, YOLO11, YOLO12 and the anchor-free YOLOv5u",
     expects: "[1, 4 + classes, N], or transposed [1, N, 4 + classes], with one prediction a grid cell",
     preprocess: Preprocess::ULTRALYTICS,
+    names: &[],
     only_by_name: false,
     ultralytics: true,
     fit,
