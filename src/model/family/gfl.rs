@@ -4,7 +4,7 @@
 //! Each side of a box lies at a distance from the cell's point that is the mean of a distribution over whole
 //! numbers of cells, given as logits.
 
-use super::{Family, Fit, Outputs, Preprocess, best_class, first_beyond_unit};
+use super::{Family, Fit, Outputs, Preprocess, TensorFacts, best_class, first_beyond_unit};
 use crate::detection::Detection;
 use crate::geometry::BBox;
 use crate::model::decode::{
@@ -61,7 +61,7 @@ fn cells((width, height): (usize, usize), stride: usize) -> usize {
 }
 
 fn fit_picodet(outputs: &Outputs<'_>) -> Option<Fit> {
-    let matrices: Option<Vec<_>> = outputs.tensors.iter().map(|t| t.matrix()).collect();
+    let matrices: Option<Vec<_>> = outputs.tensors.iter().map(TensorFacts::matrix).collect();
     let matrices = matrices.filter(|m| m.len() == 2 * STRIDES.len())?;
     let mut classes = None;
     let mut levels = Vec::new();

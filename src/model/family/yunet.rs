@@ -1,6 +1,6 @@
 //! YuNet (Wu et al., "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023): faces.
 
-use super::{Family, Fit, Outputs, Preprocess, first_beyond_unit};
+use super::{Family, Fit, Outputs, Preprocess, TensorFacts, first_beyond_unit};
 use crate::detection::Detection;
 use crate::geometry::BBox;
 use crate::model::decode::{
@@ -34,7 +34,7 @@ fn fit(outputs: &Outputs<'_>) -> Option<Fit> {
     if outputs.tensors.len() != 12 {
         return None;
     }
-    let matrices: Option<Vec<_>> = outputs.tensors.iter().map(|t| t.matrix()).collect();
+    let matrices: Option<Vec<_>> = outputs.tensors.iter().map(TensorFacts::matrix).collect();
     let matrices = matrices?;
     let (width, height) = outputs.size;
     let mut levels = Vec::new();
