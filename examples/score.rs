@@ -65,8 +65,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seeds = if properties.contains("seed=") { 1..2 } else { 1..6 };
     for seed in seeds {
         let name = format!("seed-{seed}");
-        let source = format!("nvptestsrc seed={seed} num-buffers={} {properties}", seconds * RATE);
-        let detect = models.first().map_or("detections=noisy !".into(), |m| format!("! nvpinference {m} !"));
+        let noise = if models.is_empty() { "detections=noisy" } else { "" };
+        let source = format!("nvptestsrc seed={seed} {noise} num-buffers={} {properties}", seconds * RATE);
+        let detect = models.first().map_or("!".into(), |m| format!("! nvpinference {m} !"));
         let run = play(&format!(
             "{source} {detect} video/x-raw,width={WIDTH},height={HEIGHT},framerate={RATE}/1 ! nvptracker name=track ! fakesink"
         ))?;

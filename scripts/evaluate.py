@@ -4,7 +4,7 @@
 usage: evaluate.py DATA [CHECK...]
 
 DATA holds video/, images/, models/ and mot/, with eval_mot.py in DATA/../tools. The plugin has to be on
-GST_PLUGIN_PATH, the example `mot` in target/release/examples. One line a measured value; the exit status is 1 when
+GST_PLUGIN_PATH, the examples `mot` and `score` in target/release/examples. One line a measured value; the exit status is 1 when
 a bound is missed or an input is missing.
 """
 

@@ -243,4 +243,7 @@ fn another_rate_in_mid_stream_goes_on_from_there() {
         (0..12).map(|_| player.next().unwrap().buffer().unwrap().pts().unwrap().mseconds()).collect();
     assert!(rest.is_sorted_by(|a, b| a < b), "{rest:?}");
     assert_eq!(rest[11] - rest[10], 20, "{rest:?}");
+    player.seek(1.0, gst::ClockTime::from_mseconds(40), gst::ClockTime::from_mseconds(100));
+    let again: Vec<u64> = player.buffers().iter().map(|b| b.pts().unwrap().mseconds()).collect();
+    assert_eq!(again, [40, 60, 80], "before the change of rate, at the rate in force");
 }

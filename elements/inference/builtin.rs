@@ -8,11 +8,6 @@ const MODELS: [(&str, &[u8]); 1] = [("testscene", include_bytes!("../../models/t
 /// For messages.
 pub(super) const NAMES: &str = "builtin:testscene";
 
-/// True when a model's path is the name of a model of the plugin rather than of a file.
-pub(super) fn is_named(model: &Path) -> bool {
-    name(model).is_some()
-}
-
 fn name(model: &Path) -> Option<&str> {
     model.to_str()?.strip_prefix(SCHEME)
 }

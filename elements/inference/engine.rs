@@ -77,12 +77,11 @@ fn beside(model: &Path) -> Option<PathBuf> {
     [model.with_extension("json"), appended.into()].into_iter().find(|path| path.is_file())
 }
 
-/// What the properties and the description say, with the names of a labels file read in.
-fn hints(load: &Load, model: &Path) -> Result<(Hints, Option<Hints>), gst::ErrorMessage> {
+/// What the properties and the description say (that beside `file` when none is set), with the names of a labels file read in.
+fn hints(load: &Load, file: Option<&Path>) -> Result<(Hints, Option<Hints>), gst::ErrorMessage> {
     let labels = load.labels.as_deref().map(read_labels).transpose()?.map(LabelSource::Names);
     let properties = Hints { labels, ..Hints::default() };
-    let beside = || if builtin::is_named(model) { None } else { beside(model) };
-    let Some(file) = load.model_config.clone().or_else(beside) else {
+    let Some(file) = load.model_config.clone().or_else(|| beside(file?)) else {
         return Ok((properties, None));
     };
     let mut sidecar = Hints::from_json(&read_text(&file, "Model description")?)
@@ -122,7 +121,7 @@ impl Engine {
         let sha256 = builtin
             .map_or_else(|| digest(File::open(path)?), digest)
             .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ("Model {}: {e}", path.display())))?;
-        let (properties, sidecar) = hints(load, path)?;
+        let (properties, sidecar) = hints(load, builtin.is_none().then_some(path))?;
         let runtime = Runtime::get(load.onnxruntime.as_deref(), plugin_dir)
             .map_err(|e| gst::error_msg!(gst::LibraryError::Init, ("{e}")))?;
         let mut session = Session::open(&runtime, path, builtin, load.threads).map_err(|e| {

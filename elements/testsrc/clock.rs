@@ -16,6 +16,11 @@ impl FrameClock {
         Self { rate, base }
     }
 
+    /// The same rate with frame 0 at time 0.
+    pub(super) fn rebased(self) -> Self {
+        Self { base: (0, 0), ..self }
+    }
+
     /// True when there is one frame only.
     pub(super) fn is_still(&self) -> bool {
         self.rate.0 == 0

@@ -69,6 +69,14 @@ pub struct NvpTestSrc {
     clock: Mutex<Option<FrameClock>>,
 }
 
+/// A frame that is drawn, and what its metadata says.
+struct Drawn {
+    truth: Truth,
+    seed: u64,
+    element: Arc<str>,
+    feed: Option<Arc<str>>,
+}
+
 /// Why there is no next frame.
 enum Stop {
     End,
@@ -243,7 +251,8 @@ impl BaseSrcImpl for NvpTestSrc {
         segment.set_time(segment.start());
         let backwards = segment.rate() < 0.0;
         let position = segment.position().unwrap_or_default().nseconds();
-        if let Some(state) = lock(&self.state).as_mut() {
+        let mut state = lock(&self.state);
+        let clock = if let Some(state) = state.as_mut() {
             // Backwards the first frame is the last one that begins before the position.
             state.next = match (backwards, position) {
                 (true, 0) => Next::End,
@@ -251,7 +260,16 @@ impl BaseSrcImpl for NvpTestSrc {
                 (false, position) => Next::At(position),
             };
             state.backwards = backwards;
-        }
+            // Frames are counted from the start again, whatever rates came before.
+            state.stream.as_mut().map(|stream| {
+                stream.clock = stream.clock.rebased();
+                stream.clock
+            })
+        } else {
+            None
+        };
+        drop(state);
+        *lock(&self.clock) = clock;
         true
     }
 
@@ -271,19 +289,16 @@ impl BaseSrcImpl for NvpTestSrc {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let start = now();
         let Settings { detections, errors, .. } = *lock(&self.settings);
-        let feed = lock(&self.state).as_ref().and_then(|state| state.feed.clone());
-        let feed = feed.unwrap_or_else(|| self.feed());
-        let mut state = lock(&self.state);
-        let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
-        let truth = match state.fill(buffer) {
-            Ok(truth) => truth,
+        let drawn = lock(&self.state).as_mut().ok_or(gst::FlowError::Flushing)?.fill(buffer);
+        let Drawn { truth, seed, element, feed } = match drawn {
+            Ok(drawn) => drawn,
             Err(Stop::End) => return Err(gst::FlowError::Eos),
             Err(Stop::Failed(why)) => {
                 gst::element_imp_error!(self, gst::ResourceError::Write, ("A frame cannot be drawn: {why}"));
                 return Err(gst::FlowError::Error);
             }
         };
-        let seed = state.seed;
+        let feed = feed.unwrap_or_else(|| self.name_feed());
         let mut items = Vec::new();
         match detections {
             Detections::None => {}
@@ -294,18 +309,11 @@ impl BaseSrcImpl for NvpTestSrc {
             let found = detection::Detections { model: MODEL.into(), labels: truth.labels.clone(), items };
             DetectionMeta::add(buffer, found);
         }
-        let feed = state.feed.get_or_insert(feed).clone();
         let sequence = truth.frame;
         TruthMeta::set(buffer, truth);
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-        let stage = Stage {
-            element: state.element.clone(),
-            model_sha256: None,
-            provider: None,
-            start,
-            end: now(),
-            outcome: Outcome::Ok,
-        };
+        let stage =
+            Stage { element, model_sha256: None, provider: None, start, end: now(), outcome: Outcome::Ok };
         ProvenanceMeta::append(buffer, || Origin { feed, sequence, received }, stage);
         Ok(gst::FlowSuccess::Ok)
     }
@@ -357,16 +365,20 @@ fn converted(
 }
 
 impl NvpTestSrc {
-    /// The feed's name: the stream's id.
-    fn feed(&self) -> Arc<str> {
+    /// The feed's name is the stream's id; it is asked for once.
+    fn name_feed(&self) -> Arc<str> {
         let id = self.obj().static_pad("src").and_then(|pad| pad.stream_id());
-        id.as_deref().unwrap_or_default().into()
+        let feed: Arc<str> = id.as_deref().unwrap_or_default().into();
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.feed = Some(feed.clone());
+        }
+        feed
     }
 }
 
 impl State {
     /// Draws the next frame and says what is in it.
-    fn fill(&mut self, buffer: &mut gst::BufferRef) -> Result<Truth, Stop> {
+    fn fill(&mut self, buffer: &mut gst::BufferRef) -> Result<Drawn, Stop> {
         let failed = |why: &dyn std::fmt::Display| Stop::Failed(why.to_string());
         let stream = self.stream.as_ref().ok_or_else(|| failed(&"there are no caps yet"))?;
         let clock = &stream.clock;
@@ -394,6 +406,6 @@ impl State {
         } else {
             Next::Frame(if self.backwards { number - 1 } else { number + 1 })
         };
-        Ok(truth)
+        Ok(Drawn { truth, seed: self.seed, element: self.element.clone(), feed: self.feed.clone() })
     }
 }

@@ -4,7 +4,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::{Camera, Detections};
-use crate::scene::{CameraMode, MOST_NOISE, MOST_OBJECTS, Noise, Options};
+use crate::scene::{CameraMode, MOST_FALSE_POSITIVES, MOST_NOISE, MOST_OBJECTS, Noise, Options};
 
 /// Property values, as set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,7 +75,7 @@ pub(super) fn properties() -> Vec<glib::ParamSpec> {
             "false-positives",
             "False positives",
             "How many noisy detections a frame, on average, are about nothing",
-            100.0,
+            MOST_FALSE_POSITIVES,
             errors.false_positives,
         ),
         part(

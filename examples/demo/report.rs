@@ -13,8 +13,8 @@ use gstnvperception::track::TrackState;
 /// How often progress is told on a terminal, where the line is rewritten, and elsewhere.
 const OFTEN: Duration = Duration::from_millis(250);
 const SELDOM: Duration = Duration::from_secs(5);
-/// Elements whose work on a frame is timed between their pads, and what they do.
-const TIMED: [(&str, &str); 3] = [("track", "track"), ("publish", "publish"), ("draw", "draw")];
+/// Elements whose work on a frame is timed between their pads.
+const TIMED: [&str; 3] = ["track", "publish", "draw"];
 
 #[derive(Default)]
 struct Seen {
@@ -130,9 +130,7 @@ impl Report {
             [("preprocess", "preprocess-p50"), ("run the model", "run-p50"), ("decode", "decode-p50")]
                 .map(|(what, name)| (what, of_model(name))),
         );
-        times.extend(
-            TIMED.iter().zip(&seen.timed).map(|((_, what), (_, times))| (*what, times.quantile(0.5))),
-        );
+        times.extend(TIMED.iter().zip(&seen.timed).map(|(what, (_, times))| (*what, times.quantile(0.5))));
         let mut text = String::from("\n");
         let mut row = |what: &str, value: String| text.push_str(&format!("  {what:<24}{value:>10}\n"));
         row("frames", seen.frames.to_string());

@@ -323,14 +323,10 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", help="weights to begin with, for a last touch")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     detector = Detector()
-    if options.resume:
-        detector.load_state_dict(torch.load(options.resume))
-    if options.epochs:
-        train(options, detector.to(memory_format=torch.channels_last))
+    train(options, detector.to(memory_format=torch.channels_last))
     write(detector, options)
 
 

@@ -23,6 +23,8 @@ impl Default for Noise {
     }
 }
 
+/// More false positives a frame than this are not made.
+pub const MOST_FALSE_POSITIVES: f64 = 100.0;
 /// The least visible part of an object that a detector can find.
 pub const LEAST_VISIBLE: f32 = 0.25;
 
@@ -51,8 +53,8 @@ pub fn noisy(truth: &Truth, noise: &Noise, seed: u64, found: &mut Vec<Detection>
         }
     }
     let mut dice = Dice::new(&[seed, 0xFA15E, truth.frame]);
-    let sure = noise.false_positives.clamp(0.0, MOST_FALSE) as u64;
-    let more = dice.chance(noise.false_positives.clamp(0.0, MOST_FALSE) - sure as f64);
+    let sure = noise.false_positives.clamp(0.0, MOST_FALSE_POSITIVES) as u64;
+    let more = dice.chance(noise.false_positives.clamp(0.0, MOST_FALSE_POSITIVES) - sure as f64);
     for _ in 0..sure + u64::from(more) {
         let class = dice.pick(&Class::ALL);
         let height = dice.between(0.06, 0.25) as f32;
@@ -64,6 +66,3 @@ pub fn noisy(truth: &Truth, noise: &Noise, seed: u64, found: &mut Vec<Detection>
     }
     found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
 }
-
-/// More false alarms than this are not made.
-const MOST_FALSE: f64 = 1000.0;

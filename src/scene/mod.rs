@@ -38,7 +38,7 @@ mod truth;
 
 pub use camera::{CUT_PERIOD, Camera, CameraMode, CameraState, PRESETS, PTZ_PERIOD, Pose, Preset, TOUR};
 pub use cast::Class;
-pub use detector::{LEAST_VISIBLE, Noise, noisy, perfect};
+pub use detector::{LEAST_VISIBLE, MOST_FALSE_POSITIVES, Noise, noisy, perfect};
 pub use truth::{TrueObject, TrueView, Truth};
 
 use backdrop::Backdrop;
