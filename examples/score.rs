@@ -62,7 +62,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     gstnvperception::plugin_register_static()?;
     println!("| run | MOTA | IDF1 | switches | misses | false positives | objects | position error |");
     println!("|---|---|---|---|---|---|---|---|");
-    let seeds = if properties.contains("seed=") { 1..2 } else { 1..6 };
+    let chosen = properties.split_whitespace().find_map(|p| p.strip_prefix("seed=")).map(str::parse::<u64>);
+    let seeds = chosen.transpose()?.map_or_else(|| (1..6).collect(), |seed| vec![seed]);
     for seed in seeds {
         let name = format!("seed-{seed}");
         let noise = if models.is_empty() { "detections=noisy" } else { "" };
