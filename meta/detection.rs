@@ -5,7 +5,10 @@ use std::ffi::CStr;
 use gst::ffi;
 use gst::glib::ffi::{gboolean, gpointer};
 
-use crate::detection::{Detection, Detections, LabelsRef};
+use crate::detection::{
+    Detection, Detections, Details, DetailsRef, Keypoint, LabelsRef, MaskSize, MasksRef, Parent, Quad,
+    TableRef, Task,
+};
 
 use super::labels::LabelTable;
 use super::mapping::Mapping;
@@ -27,6 +30,13 @@ impl DetectionMeta {
             model: Slice::new(d.model.as_bytes()),
             labels: LabelTable::new(&d.labels),
             items: Slice::new(&d.items),
+            task: d.task as u32,
+            reserved: 0,
+            age: d.age,
+            source_pts: d.source_pts.unwrap_or(NO_TIME),
+            parents: Slice::new(&d.parents),
+            parent_models: LabelTable::new(&d.parent_models),
+            details: DetailTables::new(&d.details),
         });
         shared::put::<Self>(buffer, payload, |view| view.model() == &*model);
     }
@@ -71,12 +81,58 @@ impl<'a> DetectionsRef<'a> {
         unsafe { self.view.labels.get() }
     }
 
+    /// What the items are.
+    pub fn task(&self) -> Task {
+        [Task::Detect, Task::Classify, Task::Embed].into_iter().find(|t| *t as u32 == self.view.task).unwrap_or_default()
+    }
+
+    /// Nanoseconds from the frame that the model looked at to this one.
+    pub fn age(&self) -> u64 {
+        self.view.age
+    }
+
+    /// PTS in nanoseconds of the frame that the model looked at, when that was another frame.
+    pub fn source_pts(&self) -> Option<u64> {
+        Some(self.view.source_pts).filter(|pts| *pts != NO_TIME)
+    }
+
+    /// What each item belongs to; empty when the model looked at the whole frame.
+    pub fn parents(&self) -> &'a [Parent] {
+        // SAFETY: as `items`.
+        unsafe { self.view.parents.get() }
+    }
+
+    /// The names that [`Parent::model`] refers to.
+    pub fn parent_models(&self) -> LabelsRef<'a> {
+        // SAFETY: as `labels`.
+        unsafe { self.view.parent_models.get() }
+    }
+
+    /// What the model says of each item beyond its box.
+    pub fn details(&self) -> DetailsRef<'a> {
+        // SAFETY: the payload keeps its tables while the buffer is borrowed; any bits are an entry of each.
+        unsafe { self.view.details.get() }
+    }
+
+    /// True for objects that were found in the whole frame: what a tracker follows.
+    pub fn are_objects(&self) -> bool {
+        self.task() == Task::Detect && self.parents().is_empty()
+    }
+
     /// A copy that outlives the buffer.
     pub fn to_owned(&self) -> Detections {
+        let mut details = Details::default();
+        (0..self.items().len()).for_each(|i| details.push(self.details(), i, |point| point));
         Detections {
             model: self.model().into(),
             labels: self.labels().to_owned(),
+            task: self.task(),
+            age: self.age(),
+            source_pts: self.source_pts(),
             items: self.items().to_vec(),
+            parents: self.parents().to_vec(),
+            parent_models: self.parent_models().to_owned(),
+            details,
         }
     }
 }
@@ -95,10 +151,63 @@ pub(super) struct View {
     model: Text,
     labels: LabelTable,
     items: Slice<Detection>,
+    /// A [`Task`].
+    task: u32,
+    reserved: u32,
+    age: u64,
+    /// [`NO_TIME`] when it is that of the buffer.
+    source_pts: u64,
+    parents: Slice<Parent>,
+    parent_models: LabelTable,
+    details: DetailTables,
 }
 
+/// GStreamer's value for no time.
+const NO_TIME: u64 = u64::MAX;
+
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<View>() == 96);
+const _: () = assert!(size_of::<View>() == 264);
+
+/// [`Details`] as C sees them.
+#[repr(C)]
+struct DetailTables {
+    keypoints: Slice<Keypoint>,
+    keypoints_each: usize,
+    quads: Slice<Quad>,
+    masks: Slice<MaskSize>,
+    mask_cells: Slice<u8>,
+    embeddings: Slice<f32>,
+    embedding_length: usize,
+}
+
+impl DetailTables {
+    fn new(details: &Details) -> Self {
+        let DetailsRef { keypoints, quads, masks, embeddings } = details.view();
+        Self {
+            keypoints: Slice::new(keypoints.values),
+            keypoints_each: keypoints.width,
+            quads: Slice::new(quads),
+            masks: Slice::new(masks.sizes),
+            mask_cells: Slice::new(masks.values),
+            embeddings: Slice::new(embeddings.values),
+            embedding_length: embeddings.width,
+        }
+    }
+
+    /// # Safety
+    /// As [`Slice::get`], for all arrays.
+    unsafe fn get<'a>(&self) -> DetailsRef<'a> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            DetailsRef {
+                keypoints: TableRef { values: self.keypoints.get(), width: self.keypoints_each },
+                quads: self.quads.get(),
+                masks: MasksRef { sizes: self.masks.get(), values: self.mask_cells.get() },
+                embeddings: TableRef { values: self.embeddings.get(), width: self.embedding_length },
+            }
+        }
+    }
+}
 
 impl View {
     fn model(&self) -> &str {
@@ -121,6 +230,10 @@ unsafe impl Kind for DetectionMeta {
     }
 
     fn holds(view: &View, buffer: &gst::BufferRef) -> bool {
+        if view.task > Task::Embed as u32 {
+            Self::types().report(Self::NAME, "left alone: its task is none of layout 1");
+            return false;
+        }
         view.crop == Crop::of(buffer)
     }
 
@@ -138,14 +251,30 @@ unsafe impl Kind for DetectionMeta {
 
 impl Picture for DetectionMeta {
     fn mapped(view: &View, parent: Payload, map: &Mapping) -> Payload {
-        let kept = DetectionsRef { view }.items().iter().filter(|d| !map.loses(&d.bbox));
-        let items: Vec<_> = kept.map(|d| Detection { bbox: map.bbox(&d.bbox), ..*d }).collect();
-        Payload::new((items, parent), |header, (items, _)| View {
+        let from = DetectionsRef { view };
+        let mut kept = Detections::default();
+        for (i, item) in from.items().iter().enumerate().filter(|(_, d)| !map.loses(&d.bbox)) {
+            kept.items.push(Detection { bbox: map.bbox(&item.bbox), ..*item });
+            // The list that it points into loses other items than this one.
+            kept.parents.extend(from.parents().get(i).map(|p| Parent { item: -1, ..*p }));
+            kept.details.push(from.details(), i, |[x, y]| map.point(x, y).into());
+        }
+        if !from.details().masks.is_empty() {
+            kept.details.masks = map.masks(&kept.details.masks);
+        }
+        Payload::new((kept, parent), |header, (kept, _)| View {
             header,
             crop: Crop::default(),
             model: view.model.share(),
             labels: view.labels.share(),
-            items: Slice::new(items),
+            items: Slice::new(&kept.items),
+            task: view.task,
+            reserved: 0,
+            age: view.age,
+            source_pts: view.source_pts,
+            parents: Slice::new(&kept.parents),
+            parent_models: view.parent_models.share(),
+            details: DetailTables::new(&kept.details),
         })
     }
 }

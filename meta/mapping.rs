@@ -2,6 +2,7 @@
 
 use gst_video::ffi::{GstVideoInfo, GstVideoMetaTransformMatrix};
 
+use crate::detection::Masks;
 use crate::geometry::BBox;
 use crate::homography;
 
@@ -86,7 +87,33 @@ impl Mapping {
         b.clipped().is_some() && self.bbox(b).clipped().is_none()
     }
 
-    fn point(&self, x: f32, y: f32) -> (f32, f32) {
+    /// Masks of boxes of the input, as those boxes lie in the output.
+    pub(super) fn masks(&self, masks: &Masks) -> Masks {
+        let swapped = self.x[0] == 0.0;
+        let flipped = |axis: &[f64; 3]| axis[0] + axis[1] < 0.0;
+        let (flip_x, flip_y) = (flipped(&self.x), flipped(&self.y));
+        let mut turned = Masks::default();
+        for (i, size) in masks.view().sizes.iter().enumerate() {
+            let Some((width, height, cells)) = masks.view().get(i) else {
+                turned.push(0, 0, |_| ());
+                continue;
+            };
+            let (w, h) = if swapped { (size.height, size.width) } else { (size.width, size.height) };
+            turned.push(w, h, |to| {
+                for (at, cell) in to.iter_mut().enumerate() {
+                    let (x, y) = (at % usize::from(w), at / usize::from(w));
+                    let x = if flip_x { usize::from(w) - 1 - x } else { x };
+                    let y = if flip_y { usize::from(h) - 1 - y } else { y };
+                    let (column, row) = if swapped { (y, x) } else { (x, y) };
+                    *cell = cells[row.min(height - 1) * width + column.min(width - 1)];
+                }
+            });
+        }
+        turned
+    }
+
+    /// A point of the input in the output.
+    pub(super) fn point(&self, x: f32, y: f32) -> (f32, f32) {
         let along = |axis: &[f64; 3]| (axis[0] * f64::from(x) + axis[1] * f64::from(y) + axis[2]) as f32;
         (along(&self.x), along(&self.y))
     }
@@ -149,6 +176,18 @@ mod tests {
         let b = map.bbox(&BBox::new(0.0, 0.0, 0.5, 0.25));
         assert_eq!(b, BBox::new(0.75, 0.0, 1.0, 0.5));
         assert_eq!(map.velocity([0.25, 0.5]), [-0.5, 0.25]);
+    }
+
+    #[test]
+    fn masks_turn_with_their_boxes() {
+        let mut masks = Masks::default();
+        masks.push(3, 2, |cells| cells.copy_from_slice(&[1, 2, 3, 4, 5, 6]));
+        let turn = [0.0, -1.0, 100.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        let clockwise = mapping(turn, (0, 0, 200, 100), (0, 0, 100, 200)).unwrap();
+        assert_eq!(clockwise.masks(&masks).view().get(0), Some((2, 3, &[4, 1, 5, 2, 6, 3][..])));
+        let mirror = [-1.0, 0.0, 100.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let mirrored = mapping(mirror, (0, 0, 200, 100), (0, 0, 100, 200)).unwrap();
+        assert_eq!(mirrored.masks(&masks).view().get(0), Some((3, 2, &[3, 2, 1, 6, 5, 4][..])));
     }
 
     #[test]

@@ -20,7 +20,7 @@
 //! let mut buffer = gst::Buffer::new();
 //! let items = vec![Detection { confidence: 0.9, ..Detection::default() }];
 //! let labels = ["person"].into_iter().collect();
-//! let detections = Detections { model: "yolox".into(), labels, items };
+//! let detections = Detections { model: "yolox".into(), labels, items, ..Detections::default() };
 //! DetectionMeta::add(buffer.get_mut().expect("nobody else has it"), detections);
 //! for found in DetectionMeta::all(&buffer) {
 //!     for object in found.items() {

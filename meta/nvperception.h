@@ -78,14 +78,65 @@ typedef struct {
   gint32 class_id;              /* index of its name in the labels */
 } NvpDetection;
 
-/* What one model found on a frame: none when count is 0. */
+typedef enum {
+  NVP_TASK_DETECT = 0,          /* items are objects */
+  NVP_TASK_CLASSIFY = 1,        /* classes of a region, the likeliest first; the box is the region's */
+  NVP_TASK_EMBED = 2            /* a region's appearance; the box is the region's, the class is -1 */
+} NvpTask;
+
+/* What a model looked at when it was not the whole frame. */
+typedef struct {
+  guint64 track;                /* id, 0 when it was a detection */
+  guint64 age;                  /* since the model looked at it */
+  gint32 model;                 /* index of the detection's model in parent_models, -1 for a track */
+  gint32 item;                  /* index of the detection in that model's items, -1 when not known */
+} NvpParent;
+
+typedef struct {
+  gfloat x, y;
+  gfloat confidence;            /* in [0, 1] */
+} NvpKeypoint;
+
+/* The corners of a box that is not upright, clockwise, each x, y. */
+typedef struct {
+  gfloat corners[4][2];
+} NvpQuad;
+
+/* The item's box divided into width x height cells: bytes in rows from mask_cells[offset] on, the certainty
+ * that the object is there from 0 to 255. */
+typedef struct {
+  guint32 offset;
+  guint16 width, height;        /* 0 when the item has none */
+} NvpMask;
+
+/* What one model found on a frame: none when count is 0. Of the arrays after parents each is empty, or has
+ * an entry (keypoints: keypoints_each, embeddings: embedding_length entries) for each item in their order. */
 typedef struct {
   NvpHeader header;
   NvpCrop crop;
   NvpText model;
   NvpLabels labels;
-  const NvpDetection *items;    /* by falling confidence */
+  const NvpDetection *items;    /* by falling confidence within a parent */
   gsize count;
+  guint32 task;                 /* NvpTask */
+  guint32 reserved;
+  guint64 age;                  /* from the frame that the model looked at to this one */
+  GstClockTime source_pts;      /* of that frame; GST_CLOCK_TIME_NONE when it is this one */
+  const NvpParent *parents;     /* one an item, or none when the model looked at the whole frame */
+  gsize parent_count;
+  NvpLabels parent_models;
+  const NvpKeypoint *keypoints;
+  gsize keypoint_count;
+  gsize keypoints_each;
+  const NvpQuad *quads;
+  gsize quad_count;
+  const NvpMask *masks;
+  gsize mask_count;
+  const guint8 *mask_cells;
+  gsize mask_cell_count;
+  const gfloat *embeddings;     /* of length 1 */
+  gsize embedding_count;
+  gsize embedding_length;
 } NvpDetections;
 
 typedef enum {
@@ -212,18 +263,24 @@ typedef struct {
   guint64 start;                /* on the process's monotonic clock */
   guint64 end;
   const NvpHeader *previous;    /* NvpProvenance of the stage before, or NULL */
+  guint32 generation;           /* of the settings in force, 0 when the stage does not count them */
+  guint32 reserved;
 } NvpProvenance;
 
 #if GLIB_SIZEOF_VOID_P == 8
 G_STATIC_ASSERT (sizeof (NvpHeader) == 16);
 G_STATIC_ASSERT (sizeof (NvpDetection) == 24);
 G_STATIC_ASSERT (sizeof (NvpTrack) == 64);
-G_STATIC_ASSERT (sizeof (NvpDetections) == 96);
+G_STATIC_ASSERT (sizeof (NvpParent) == 24);
+G_STATIC_ASSERT (sizeof (NvpKeypoint) == 12);
+G_STATIC_ASSERT (sizeof (NvpQuad) == 32);
+G_STATIC_ASSERT (sizeof (NvpMask) == 8);
+G_STATIC_ASSERT (sizeof (NvpDetections) == 264);
 G_STATIC_ASSERT (sizeof (NvpTracks) == 96);
 G_STATIC_ASSERT (sizeof (NvpView) == 184);
 G_STATIC_ASSERT (sizeof (NvpTrueObject) == 32);
 G_STATIC_ASSERT (sizeof (NvpTruth) == 264);
-G_STATIC_ASSERT (sizeof (NvpProvenance) == 144);
+G_STATIC_ASSERT (sizeof (NvpProvenance) == 152);
 #endif
 
 static inline void

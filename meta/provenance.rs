@@ -144,6 +144,11 @@ impl<'a> StageRef<'a> {
         unsafe { self.view.provider.as_option() }
     }
 
+    /// The number of the settings in force, 0 when the stage does not count them.
+    pub fn generation(&self) -> u32 {
+        self.view.generation
+    }
+
     /// When the stage began with this frame.
     pub fn start(&self) -> u64 {
         self.view.start
@@ -171,6 +176,7 @@ impl<'a> StageRef<'a> {
             element: self.element().into(),
             model_sha256: self.model_sha256().map(Into::into),
             provider: self.provider().map(Into::into),
+            generation: self.generation(),
             start: self.start(),
             end: self.end(),
             outcome: match self.outcome() {
@@ -218,10 +224,12 @@ pub(super) struct View {
     end: u64,
     /// The payload of the stage before, or null; this payload holds a reference to it.
     previous: *const Header,
+    generation: u32,
+    reserved: u32,
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<View>() == 144);
+const _: () = assert!(size_of::<View>() == 152);
 
 impl View {
     /// A stage without an origin or anything before it.
@@ -247,6 +255,8 @@ impl View {
             start: stage.start,
             end: stage.end,
             previous: ptr::null(),
+            generation: stage.generation,
+            reserved: 0,
         }
     }
 

@@ -167,7 +167,7 @@ mod tests {
         let item = |bbox| Detection { bbox, confidence: 0.5, class_id: 1 };
         let items = vec![item(BOX), item(BBox::new(0.9, 0.9, 1.0, 1.0))];
         let labels = ["person", "car"].into_iter().collect();
-        DetectionMeta::add(r, Detections { model: "det".into(), labels, items });
+        DetectionMeta::add(r, Detections { model: "det".into(), labels, items, ..Detections::default() });
         let track = Track { id: 1, bbox: BOX, velocity: [0.25, 0.5], ..Track::default() };
         TrackMeta::set(r, Tracks { run: "run".into(), items: vec![track], ..Tracks::default() });
         buffer

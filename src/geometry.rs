@@ -94,6 +94,10 @@ pub trait Candidate {
     fn score(&self) -> f32;
     /// Its class; boxes of different classes never suppress each other.
     fn class(&self) -> i32;
+    /// How much of the two is common, in \[0, 1\]: the IoU of their boxes.
+    fn overlap(&self, other: &Self) -> f32 {
+        self.bbox().iou(&other.bbox())
+    }
 }
 
 /// Greedy non-maximum suppression per class: sorts `items` by falling score, keeps the best `limit` whose
@@ -136,7 +140,7 @@ impl Nms {
         kept.extend(self.order().take(limit).filter_map(|i| items.get(i)));
     }
 
-    /// Replaces `kept` by the best `limit` of the ranked items whose IoU with every better kept one of the
+    /// Replaces `kept` by the best `limit` of the ranked items whose overlap with every better kept one of the
     /// same class is at most `iou`. `items` are those given to [`rank`](Self::rank).
     pub fn suppress<T: Candidate + Copy>(&self, items: &[T], iou: f32, limit: usize, kept: &mut Vec<T>) {
         kept.clear();
@@ -144,8 +148,8 @@ impl Nms {
             if kept.len() == limit {
                 break;
             }
-            let (candidate, class) = (item.bbox(), item.class());
-            if kept.iter().all(|k| k.class() != class || k.bbox().iou(&candidate) <= iou) {
+            let class = item.class();
+            if kept.iter().all(|k| k.class() != class || k.overlap(item) <= iou) {
                 kept.push(*item);
             }
         }

@@ -9,6 +9,7 @@
 #![cfg_attr(not(feature = "plugin"), forbid(unsafe_code))]
 
 mod assignment;
+pub mod cascade;
 pub mod detection;
 pub mod draw;
 pub mod geometry;
@@ -20,6 +21,7 @@ pub mod provenance;
 pub mod record;
 pub mod replay;
 pub mod scene;
+pub mod schedule;
 pub mod score;
 pub mod stats;
 pub mod track;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 /// How a stage ended for one frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
     /// The stage did its work.
+    #[default]
     Ok,
     /// The stage left the frame alone on purpose: "interval", say.
     Skipped(Arc<str>),
@@ -14,7 +15,7 @@ pub enum Outcome {
 }
 
 /// What one stage did to one frame. Times are nanoseconds on the process's monotonic clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stage {
     /// The element's name.
     pub element: Arc<str>,
@@ -22,6 +23,8 @@ pub struct Stage {
     pub model_sha256: Option<Arc<str>>,
     /// The execution provider that ran the model: "CPUExecutionProvider", say.
     pub provider: Option<Arc<str>>,
+    /// The number of the settings in force, which rises with each change; 0 when the stage does not count them.
+    pub generation: u32,
     /// When the stage began with this frame.
     pub start: u64,
     /// When it was done with it.

@@ -32,6 +32,7 @@ fn detections(model: &str, bbox: BBox) -> Detections {
         model: model.into(),
         labels: ["person", "car"].into_iter().collect(),
         items: vec![Detection { bbox, confidence: 0.75, class_id: 1 }],
+        ..Detections::default()
     }
 }
 
@@ -46,7 +47,7 @@ fn tracks(bbox: BBox) -> Tracks {
 
 fn stage(element: &str) -> Stage {
     let provider = Some("CPUExecutionProvider".into());
-    Stage { element: element.into(), model_sha256: None, provider, start: 1, end: 2, outcome: Outcome::Ok }
+    Stage { element: element.into(), provider, start: 1, end: 2, ..Stage::default() }
 }
 
 fn origin() -> Origin {

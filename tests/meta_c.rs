@@ -38,7 +38,7 @@ fn attach(buffer: &mut gst::BufferRef) {
     let bbox = BBox::new(0.25, 0.5, 0.75, 1.25);
     let item = Detection { bbox, confidence: 0.5, class_id: 1 };
     let labels = ["person", "größe"].into_iter().collect();
-    DetectionMeta::add(buffer, Detections { model: "det".into(), labels, items: vec![item, item] });
+    DetectionMeta::add(buffer, Detections { model: "det".into(), labels, items: vec![item, item], ..Detections::default() });
     DetectionMeta::add(buffer, Detections { model: "none".into(), ..Detections::default() });
     let track = Track { id: 1 << 52, age: 40, bbox, velocity: [0.5, -0.25], ..Track::default() };
     let items = vec![Track { state: TrackState::Coasted, label: 0, class_id: 7, ..track }];
@@ -59,6 +59,7 @@ fn attach(buffer: &mut gst::BufferRef) {
         start: 1,
         end: 2,
         outcome: Outcome::Ok,
+        ..Stage::default()
     };
     let origin = || Origin { feed: "door".into(), sequence: 9, received: 0 };
     ProvenanceMeta::append(buffer, origin, stage.clone());

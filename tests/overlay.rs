@@ -73,6 +73,7 @@ fn detections() -> Detections {
         model: "model".into(),
         labels: ["person", "dog"].into_iter().collect(),
         items: vec![detection(0.1, 0), detection(0.7, 1)],
+        ..Detections::default()
     }
 }
 

@@ -139,7 +139,7 @@ fn seen(number: u64) -> gst::Buffer {
     let bbox = BBox::new(0.25, 0.5, 0.5, 1.25);
     let items = vec![Detection { bbox, confidence: 0.75, class_id: 1 }];
     let labels = ["person", "car"].into_iter().collect();
-    DetectionMeta::add(r, Detections { model: "yolo".into(), labels, items });
+    DetectionMeta::add(r, Detections { model: "yolo".into(), labels, items, ..Detections::default() });
     let confirmed = Track { id: 7, age: 40, bbox, confidence: 0.75, class_id: 1, ..Track::default() };
     let items = vec![
         Track { state: TrackState::Confirmed, ..confirmed },
@@ -153,6 +153,7 @@ fn seen(number: u64) -> gst::Buffer {
         start: 10,
         end: 20,
         outcome: Outcome::Skipped("interval".into()),
+        ..Stage::default()
     };
     let origin = Origin { feed: "north".into(), sequence: 41 + number, received: 1_000_000_000_250_000_000 };
     ProvenanceMeta::append(r, || origin, stage);

@@ -96,7 +96,7 @@ fn frame(number: u64) -> gst::Buffer {
     r.set_duration(gst::ClockTime::from_mseconds(40));
     let items = vec![Detection { bbox: BOX, confidence: 0.9, class_id: 1 }];
     let labels = ["person", "car"].into_iter().collect();
-    DetectionMeta::add(r, Detections { model: "application".into(), labels, items });
+    DetectionMeta::add(r, Detections { model: "application".into(), labels, items, ..Detections::default() });
     let origin = || Origin { feed: "door".into(), sequence: number, received: 5 };
     let stage = Stage {
         element: "application".into(),
@@ -105,6 +105,7 @@ fn frame(number: u64) -> gst::Buffer {
         start: 1,
         end: 2,
         outcome: Outcome::Ok,
+        ..Stage::default()
     };
     ProvenanceMeta::append(r, origin, stage);
     buffer

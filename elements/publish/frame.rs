@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use super::Format;
-use crate::meta::{DetectionMeta, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta, ViewMeta};
+use crate::detection::{Detection, TableRef};
+use crate::meta::{DetectionMeta, DetectionsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta, ViewMeta};
 use crate::record::{
-    self, DetectionRecord, Header, ProvenanceRecord, RecordSource, StageOutcome, StageRecord, Timestamp,
+    self, DetectionRecord, Header, ParentRecord, ProvenanceRecord, RecordSource, StageOutcome, StageRecord, Timestamp,
     TrackRecord, ViewRecord,
 };
 
 /// What the events so far said of the buffers to come.
 pub(super) struct Stream {
     format: Format,
+    embeddings: bool,
     /// The feed's id when a property sets it.
     named: Option<Arc<str>>,
     stream_id: String,
@@ -21,8 +23,8 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(format: Format, feed: Option<Arc<str>>) -> Self {
-        Self { format, named: feed, stream_id: String::new(), size: None, segment: None, frames: 0 }
+    pub(super) fn new(format: Format, embeddings: bool, feed: Option<Arc<str>>) -> Self {
+        Self { format, embeddings, named: feed, stream_id: String::new(), size: None, segment: None, frames: 0 }
     }
 
     /// Another stream is another feed, whose frames count from 0, unless a property names the feed.
@@ -73,7 +75,7 @@ impl Stream {
             width,
             height,
         };
-        let frame = Frame { header, buffer };
+        let frame = Frame { header, buffer, embeddings: self.embeddings };
         match self.format {
             Format::Json => record::write_line(line, &frame),
             Format::Mot => record::mot::write_rows(line, &frame),
@@ -87,6 +89,8 @@ impl Stream {
 struct Frame<'a> {
     header: Header<'a>,
     buffer: &'a gst::BufferRef,
+    /// Whether appearance vectors are written, which are long.
+    embeddings: bool,
 }
 
 impl RecordSource for Frame<'_> {
@@ -94,11 +98,13 @@ impl RecordSource for Frame<'_> {
         self.header
     }
 
-    fn detections(&self) -> Option<impl Iterator<Item = DetectionRecord<&str>>> {
+    fn detections(&self) -> Option<impl Iterator<Item = DetectionRecord<'_>>> {
         let mut models = DetectionMeta::all(self.buffer).peekable();
         models.peek()?;
-        Some(models.flat_map(|found| {
-            found.items().iter().map(move |d| DetectionRecord::new(found.model(), found.label(d.class_id), d))
+        let embeddings = self.embeddings;
+        Some(models.flat_map(move |found| {
+            let record = move |(i, d)| detection_record(found, i, d, embeddings);
+            found.items().iter().enumerate().map(record)
         }))
     }
 
@@ -132,6 +138,32 @@ impl RecordSource for Frame<'_> {
     }
 }
 
+fn detection_record<'a>(
+    found: DetectionsRef<'a>,
+    index: usize,
+    detection: &Detection,
+    embeddings: bool,
+) -> DetectionRecord<'a> {
+    let mut details = found.details();
+    if !embeddings {
+        details.embeddings = TableRef::default();
+    }
+    let parent = found.parents().get(index).map(|parent| ParentRecord {
+        track: Some(parent.track).filter(|id| *id > 0),
+        model: found.parent_models().get(parent.model).map(Into::into),
+        item: Some(parent.item).filter(|item| *item >= 0),
+        age: parent.age,
+    });
+    DetectionRecord {
+        task: found.task(),
+        age: found.age(),
+        source_pts: found.source_pts(),
+        parent,
+        ..DetectionRecord::new(found.model(), found.label(detection.class_id), detection)
+            .with_details(details, index)
+    }
+}
+
 fn stage_record(stage: StageRef<'_>) -> StageRecord<&str> {
     let (outcome, reason) = match stage.outcome() {
         OutcomeRef::Ok => (StageOutcome::Ok, None),
@@ -142,6 +174,7 @@ fn stage_record(stage: StageRef<'_>) -> StageRecord<&str> {
         element: stage.element(),
         model_sha256: stage.model_sha256(),
         provider: stage.provider(),
+        generation: stage.generation(),
         start: stage.start(),
         end: stage.end(),
         outcome,

@@ -29,6 +29,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 struct Settings {
     location: Option<String>,
     format: Format,
+    embeddings: bool,
     policy: Policy,
     queue_size: u32,
     feed: Option<Arc<str>>,
@@ -39,6 +40,7 @@ impl Default for Settings {
         Self {
             location: None,
             format: Format::default(),
+            embeddings: false,
             policy: Policy::default(),
             queue_size: 256,
             feed: None,
@@ -100,6 +102,7 @@ impl ObjectImpl for Publish {
         match pspec.name() {
             "location" => settings.location = value.get().expect("checked by GObject"),
             "format" => settings.format = value.get().expect("checked by GObject"),
+            "embeddings" => settings.embeddings = value.get().expect("checked by GObject"),
             "policy" => settings.policy = value.get().expect("checked by GObject"),
             "queue-size" => settings.queue_size = value.get().expect("checked by GObject"),
             "feed" => {
@@ -118,6 +121,7 @@ impl ObjectImpl for Publish {
         match pspec.name() {
             "location" => settings.location.to_value(),
             "format" => settings.format.to_value(),
+            "embeddings" => settings.embeddings.to_value(),
             "policy" => settings.policy.to_value(),
             "queue-size" => settings.queue_size.to_value(),
             "feed" => settings.feed.as_deref().to_value(),
@@ -137,6 +141,12 @@ fn properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecEnum::builder_with_default("format", default.format)
             .nick("Format")
             .blurb("How a frame is written (default json)")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("embeddings")
+            .nick("Embeddings")
+            .blurb("Write appearance vectors too, hundreds of numbers an object (default false)")
+            .default_value(default.embeddings)
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("policy", default.policy)
@@ -265,7 +275,7 @@ impl Publish {
         })?;
         let queue = Queue::new(settings.queue_size as usize, settings.policy);
         let writer = self.start_writer(queue, sink, target)?;
-        let stream = Stream::new(settings.format, settings.feed);
+        let stream = Stream::new(settings.format, settings.embeddings, settings.feed);
         *self.state.lock().unwrap() = Some(State { stream, writer });
         gst::info!(CAT, imp = self, "Writing {:?} to {location}", settings.format);
         Ok(())

@@ -306,14 +306,14 @@ impl BaseSrcImpl for NvpTestSrc {
             Detections::Noisy => scene::noisy(&truth, &errors, seed, &mut items),
         }
         if detections != Detections::None {
-            let found = detection::Detections { model: MODEL.into(), labels: truth.labels.clone(), items };
+            let found = detection::Detections { model: MODEL.into(), labels: truth.labels.clone(), items, ..Default::default() };
             DetectionMeta::add(buffer, found);
         }
         let sequence = truth.frame;
         TruthMeta::set(buffer, truth);
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
         let stage =
-            Stage { element, model_sha256: None, provider: None, start, end: now(), outcome: Outcome::Ok };
+            Stage { element, start, end: now(), ..Stage::default() };
         ProvenanceMeta::append(buffer, || Origin { feed, sequence, received }, stage);
         Ok(gst::FlowSuccess::Ok)
     }

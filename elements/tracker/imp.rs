@@ -12,7 +12,7 @@ use super::settings;
 use crate::elements::AUTHOR;
 use crate::elements::filter::{self, MetaFilter};
 use crate::elements::provenance::{Feed, now};
-use crate::meta::{DetectionMeta, TrackMeta, ViewMeta};
+use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta, ViewMeta};
 use crate::provenance::{Outcome, Stage};
 use crate::stats::Histogram;
 use crate::track::{Input, Observation, Parameters, Tracker, Tracks};
@@ -177,8 +177,7 @@ impl MetaFilter for NvpTracker {
         gst::log!(CAT, imp = self, "{} tracks at {:?}", tracks.items.len(), buffer.pts());
         let writable = buffer.make_mut();
         TrackMeta::set(writable, tracks);
-        let (model_sha256, provider) = (None, None);
-        let stage = Stage { element, model_sha256, provider, start, end: now(), outcome: Outcome::Ok };
+        let stage = Stage { element, start, end: now(), ..Stage::default() };
         self.feed.sign(writable, stage);
         Ok(buffer)
     }
@@ -211,7 +210,7 @@ impl State {
     fn observe(&mut self, buffer: &gst::BufferRef) -> bool {
         self.observations.clear();
         let mut looked = false;
-        for found in DetectionMeta::all(buffer) {
+        for found in DetectionMeta::all(buffer).filter(DetectionsRef::are_objects) {
             looked = true;
             let indices = self.names.indices(found.labels());
             self.observations.extend(found.items().iter().map(|detection| {

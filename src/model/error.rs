@@ -72,10 +72,21 @@ pub enum ModelError {
         /// Channels that the input has.
         channels: usize,
     },
-    /// The model does something else than detect.
+    /// The metadata name a task that the outputs do not fit, or that no family is for.
     Task {
-        /// What it does.
+        /// What the model is said to do.
         task: String,
+        /// The outputs.
+        outputs: Vec<TensorFacts>,
+    },
+    /// What bytes stand for is not stated once, nor once for each output.
+    Quantizations {
+        /// How often it is stated.
+        stated: usize,
+        /// Who stated it.
+        source: Source,
+        /// The outputs.
+        outputs: Vec<TensorFacts>,
     },
     /// No output is of floats.
     NoFloats {
@@ -138,7 +149,7 @@ impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inputs { inputs } => {
-                write!(f, "the model has {} inputs ({}), a detector has one", inputs.len(), List(inputs))
+                write!(f, "the model has {} inputs ({}), one is expected", inputs.len(), List(inputs))
             }
             Self::Input { input, why } => write!(f, "the input {input} is no picture: {why}"),
             Self::InputSize { input, asked: (width, height), source } => {
@@ -147,11 +158,25 @@ impl fmt::Display for ModelError {
             Self::Color { input, asked, channels } => {
                 write!(f, "colours with {asked} channels are asked for, but the input {input} has {channels}")
             }
-            Self::Task { task } => {
-                write!(f, "the model's task is \"{task}\"; only \"detect\" is supported so far")
+            Self::Task { task, outputs } => {
+                write!(f, "the metadata say that the model's task is \"{task}\", but the outputs ")?;
+                write!(f, "({}) are not those of such a model", List(outputs))
+            }
+            Self::Quantizations { stated, source, outputs } => {
+                write!(
+                    f,
+                    "{source} give {stated} output-quantization entries for {} outputs ",
+                    outputs.len()
+                )?;
+                write!(f, "({}); give one, or one for each", List(outputs))
             }
             Self::NoFloats { outputs } => {
-                write!(f, "no output holds f32 or f16 scores and boxes: {}", List(outputs))
+                write!(
+                    f,
+                    "no output holds f32 or f16 values: {}. Bytes can be read when the sidecar ",
+                    List(outputs)
+                )?;
+                f.write_str("says what they stand for: \"output-quantization\": {\"scale\": ..., \"zero-point\": ...}")
             }
             Self::UnknownFamily { name, source } => {
                 let near = suggestion(name, names());

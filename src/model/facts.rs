@@ -63,6 +63,20 @@ impl TensorFacts {
         let one_picture = single && (!batch.is_empty() || matrix[0].is_some());
         (self.element.is_float() && one_picture).then(|| (matrix[0], matrix[1]))
     }
+
+    /// The length of a float tensor that is one vector: all its dimensions but one are 1, or an open batch.
+    pub fn vector(&self) -> Option<usize> {
+        let (batch, rest) = self.shape.split_first()?;
+        let single = batch.is_none_or(|n| n == 1) || rest.is_empty();
+        let rest = if rest.is_empty() { &self.shape[..] } else { rest };
+        let mut long = rest.iter().filter(|d| **d != Some(1));
+        let length = match (long.next(), long.next()) {
+            (None, _) => Some(1),
+            (Some(length), None) => *length,
+            _ => None,
+        };
+        length.filter(|_| single && self.element.is_float())
+    }
 }
 
 impl fmt::Display for TensorFacts {
@@ -137,6 +151,20 @@ mod tests {
         assert_eq!(f(&[Some(6)]), None);
         assert_eq!(f(&[]), None);
         assert_eq!(tensor(ElementKind::I64, &[Some(1), Some(300), Some(6)]).matrix(), None);
+    }
+
+    #[test]
+    fn a_vector_is_long_in_one_dimension() {
+        let f = |shape: &[_]| tensor(ElementKind::F32, shape).vector();
+        assert_eq!(f(&[Some(1), Some(512)]), Some(512));
+        assert_eq!(f(&[None, Some(1000)]), Some(1000));
+        assert_eq!(f(&[Some(1), Some(62), Some(1), Some(1)]), Some(62));
+        assert_eq!(f(&[Some(7)]), Some(7));
+        assert_eq!(f(&[Some(1), Some(1)]), Some(1));
+        assert_eq!(f(&[Some(2), Some(512)]), None);
+        assert_eq!(f(&[Some(1), Some(3), Some(2)]), None);
+        assert_eq!(f(&[Some(1), None, Some(2)]), None);
+        assert_eq!(f(&[]), None);
     }
 
     #[test]

@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::decode::Quantization;
 use super::nearest::suggestion;
 use crate::detection::Labels;
 use crate::preprocess::{ColorOrder, ResizeMode};
@@ -15,7 +17,54 @@ use crate::preprocess::{ColorOrder, ResizeMode};
 /// The longest side of a model's input in pixels.
 pub const MAX_SIDE: usize = 65535;
 
-const KEYS: [&str; 9] = ["family", "input-size", "color", "scale", "mean", "std", "resize", "pad", "labels"];
+const KEYS: [&str; 14] = [
+    "family",
+    "input-size",
+    "color",
+    "scale",
+    "mean",
+    "std",
+    "resize",
+    "pad",
+    "labels",
+    "keypoints",
+    "activation",
+    "box-order",
+    "input-quantization",
+    "output-quantization",
+];
+
+/// What turns a classifier's numbers into scores in \[0, 1\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// They are so already.
+    None,
+    /// One class of all is right: logits.
+    Softmax,
+    /// Each class is right or wrong by itself: logits.
+    Sigmoid,
+}
+
+/// The order of a box's edges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BoxOrder {
+    /// x min, y min, x max, y max.
+    #[default]
+    Xyxy,
+    /// y min, x min, y max, x max.
+    Yxyx,
+}
+
+impl fmt::Display for BoxOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Xyxy => "xyxy",
+            Self::Yxyx => "yxyx",
+        })
+    }
+}
 
 /// Where the names of the classes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +97,16 @@ pub struct Hints {
     pub pad: Option<f32>,
     /// The names of the classes.
     pub labels: Option<LabelSource>,
+    /// How many keypoints an object has, and how many numbers each: 2 (x, y) or 3 (x, y, confidence).
+    pub keypoints: Option<(usize, usize)>,
+    /// What turns a classifier's numbers into scores.
+    pub activation: Option<Activation>,
+    /// The order of a box's edges, for families that give edges.
+    pub box_order: Option<BoxOrder>,
+    /// What the bytes of an i8 or u8 input stand for.
+    pub input_quantization: Option<Quantization>,
+    /// What the bytes of i8 and u8 outputs stand for: one for all, or one for each in their order.
+    pub output_quantization: Option<Vec<Quantization>>,
 }
 
 /// Why a sidecar cannot be used.
@@ -127,13 +186,37 @@ impl Hints {
                 self.std = Some(take(value, "std", expected, divisors)?);
             }
             "resize" => {
-                let expected = "\"letterbox\", \"letterbox-topleft\" or \"stretch\"";
+                let expected = "\"letterbox\", \"letterbox-topleft\", \"stretch\" or \"center-crop\"";
                 self.resize = Some(take(value, "resize", expected, named)?);
             }
             "pad" => self.pad = Some(take(value, "pad", "a number from 0 to 255", pixel)?),
             "labels" => {
                 let expected = "an array of names or the path of a file with one name a line";
                 self.labels = Some(take(value, "labels", expected, labels)?);
+            }
+            "keypoints" => {
+                let expected = "[how many, 2 or 3 numbers each]";
+                self.keypoints = Some(take(value, "keypoints", expected, keypoints)?);
+            }
+            "activation" => {
+                let expected = "\"none\", \"softmax\" or \"sigmoid\"";
+                self.activation = Some(take(value, "activation", expected, named)?);
+            }
+            "box-order" => {
+                self.box_order = Some(take(value, "box-order", "\"xyxy\" or \"yxyx\"", named)?);
+            }
+            "input-quantization" => {
+                self.input_quantization =
+                    Some(take(value, "input-quantization", QUANTIZATION, quantization)?);
+            }
+            "output-quantization" => {
+                let all = |v: &Value| match v.as_array() {
+                    Some(list) if !list.is_empty() => list.iter().map(quantization).collect(),
+                    Some(_) => None,
+                    None => quantization(v).map(|q| vec![q]),
+                };
+                let expected = "{\"scale\", \"zero-point\"} or an array of them, one an output";
+                self.output_quantization = Some(take(value, "output-quantization", expected, all)?);
             }
             _ => return Err(SidecarError::UnknownKey { key: key.to_owned() }),
         }
@@ -142,6 +225,7 @@ impl Hints {
 }
 
 const NUMBERS: &str = "a number or an array of 3";
+const QUANTIZATION: &str = "{\"scale\": a number above 0, \"zero-point\": a whole number}";
 
 fn take<T>(
     value: &Value,
@@ -178,6 +262,21 @@ fn divisors(value: &Value) -> Option<[f32; 3]> {
     numbers(value).filter(|v| !v.contains(&0.0))
 }
 
+fn keypoints(value: &Value) -> Option<(usize, usize)> {
+    let [count, numbers] = value.as_array()?.as_slice() else { return None };
+    let (count, numbers) = (count.as_u64()?, numbers.as_u64()?);
+    ((1..=256).contains(&count) && [2, 3].contains(&numbers)).then_some((count as usize, numbers as usize))
+}
+
+fn quantization(value: &Value) -> Option<Quantization> {
+    let object = value.as_object()?;
+    let known = object.keys().all(|key| ["scale", "zero-point"].contains(&key.as_str()));
+    let scale = number(object.get("scale")?).filter(|s| *s > 0.0 && known)?;
+    let zero_point = object.get("zero-point").map_or(Some(0), Value::as_i64)?;
+    let zero_point = i32::try_from(zero_point).ok().filter(|z| (-128..=255).contains(z))?;
+    Some(Quantization { scale, zero_point })
+}
+
 fn pixel(value: &Value) -> Option<f32> {
     number(value).filter(|v| (0.0..=255.0).contains(v))
 }
@@ -205,7 +304,7 @@ fn labels(value: &Value) -> Option<LabelSource> {
 /// The members of a JSON object in order, so that a repeated key is seen.
 struct Entries(Vec<(String, Value)>);
 
-impl<'de> serde::Deserialize<'de> for Entries {
+impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
@@ -239,7 +338,9 @@ mod tests {
     fn a_whole_sidecar() {
         let text = r#"{"family": "yolox", "input-size": [416, 320], "color": "rgb", "scale": 0.5,
             "mean": [0.485, 0.456, 0.406], "std": 2, "resize": "letterbox-topleft", "pad": 0,
-            "labels": ["a", "b"]}"#;
+            "labels": ["a", "b"], "keypoints": [17, 3], "activation": "sigmoid", "box-order": "yxyx",
+            "input-quantization": {"scale": 0.5, "zero-point": -128},
+            "output-quantization": [{"scale": 2}]}"#;
         let expected = Hints {
             family: Some("yolox".into()),
             input_size: Some((416, 320)),
@@ -250,6 +351,11 @@ mod tests {
             resize: Some(ResizeMode::LetterboxTopLeft),
             pad: Some(0.0),
             labels: Some(LabelSource::Names(["a", "b"].into_iter().collect())),
+            keypoints: Some((17, 3)),
+            activation: Some(Activation::Sigmoid),
+            box_order: Some(BoxOrder::Yxyx),
+            input_quantization: Some(Quantization { scale: 0.5, zero_point: -128 }),
+            output_quantization: Some(vec![Quantization { scale: 2.0, zero_point: 0 }]),
         };
         assert_eq!(Hints::from_json(text), Ok(expected));
         assert_eq!(Hints::from_json("{}"), Ok(Hints::default()));

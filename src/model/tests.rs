@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::detection::Task;
 use crate::preprocess::{ColorOrder, ElementType, ResizeMode, TensorLayout};
 
 fn tensor(name: &str, element: ElementKind, shape: &[i64]) -> TensorFacts {
@@ -42,7 +43,7 @@ fn yolox_is_known_by_its_shapes() {
     assert_eq!((plan.family.name, plan.classes, plan.labels.get(16)), ("yolox", Some(80), Some("dog")));
     assert_eq!((plan.spec.color, plan.spec.resize), (ColorOrder::Bgr, ResizeMode::LetterboxTopLeft));
     assert_eq!((plan.spec.scale, plan.spec.pad), ([1.0; 3], 114.0));
-    assert_eq!((plan.input.as_str(), plan.output.as_str()), ("images", "output"));
+    assert_eq!((plan.input.name.as_str(), plan.output.as_str()), ("images", "output"));
     assert_eq!(plan.assumptions.len(), 3, "{}", plan.summary());
     assert!(plan.summary().starts_with("family yolox, input images 416x416 bgr"));
 }
@@ -150,16 +151,16 @@ fn inputs_of_other_kinds() {
     assert_eq!((plan.spec.layout, plan.spec.element), (TensorLayout::Nhwc, ElementType::U8));
     assert_eq!((plan.spec.color, plan.spec.scale), (ColorOrder::Gray, [1.0; 3]));
     let open = input(&model(&[-1, -1, -1, -1], &[1, 84, 8400]), &Hints::default(), None).unwrap();
-    assert_eq!((open.shape(), open.assumptions.len()), ([1, 3, 640, 640], 2));
+    assert_eq!((open.shape(), open.assumptions.len()), ([3, 640, 640], 2));
 }
 
 #[test]
 fn input_size_for_open_and_fixed_inputs() {
     let hints = Hints { input_size: Some((320, 256)), ..Hints::default() };
     let shape = |dims: &[i64]| input(&model(dims, &[1]), &hints, None).map(|i| i.shape());
-    assert_eq!(shape(&[1, 3, -1, -1]), Ok([1, 3, 256, 320]));
-    assert_eq!(shape(&[1, -1, 320, 3]), Ok([1, 256, 320, 3]));
-    assert_eq!(shape(&[1, 3, 256, 320]), Ok([1, 3, 256, 320]));
+    assert_eq!(shape(&[1, 3, -1, -1]), Ok([3, 256, 320]));
+    assert_eq!(shape(&[1, -1, 320, 3]), Ok([256, 320, 3]));
+    assert_eq!(shape(&[1, 3, 256, 320]), Ok([3, 256, 320]));
     assert!(matches!(shape(&[1, 3, 640, 640]), Err(ModelError::InputSize { asked: (320, 256), .. })));
     assert!(matches!(shape(&[1, 3, 640, -1]), Err(ModelError::InputSize { .. })));
     // What a file says of itself does not contradict its shapes.
@@ -173,10 +174,10 @@ fn bad_models_say_what_is_wrong() {
     let message = |input: &[i64], output: &[i64]| error(&model(input, output)).to_string();
     assert!(message(&[1, 512], &good).contains("images f32[1, 512]"));
     assert!(message(&[1, 4, 640, 640], &good).contains("1 or 3 channels"));
-    assert!(message(&[8, 3, 640, 640], &good).contains("batch"));
+    assert!(message(&[0, 3, 640, 640], &good).contains("batch"));
     assert!(message(&[1, 3, 0, 640], &good).contains("sides"));
-    let unknown = message(&[1, 3, 640, 640], &[1, 1000]);
-    assert!(unknown.contains("output f32[1, 1000]"), "{unknown}");
+    let unknown = message(&[1, 3, 640, 640], &[1, 10, 10, 10]);
+    assert!(unknown.contains("output f32[1, 10, 10, 10]"), "{unknown}");
     assert!(FAMILIES.iter().all(|f| unknown.contains(f.name)), "{unknown}");
 
     let mut facts = model(&[1, 3, 640, 640], &good);
@@ -191,17 +192,77 @@ fn bad_models_say_what_is_wrong() {
 }
 
 #[test]
-fn other_tasks_are_refused() {
-    let facts = model(&[1, 3, 640, 640], &[1, 84, 8400]);
-    for task in ["segment", "pose", "obb", "classify"] {
-        assert_eq!(
-            error(&with_metadata(facts.clone(), &[("task", task)])),
-            ModelError::Task { task: task.into() }
-        );
-    }
+fn the_task_in_the_metadata_decides() {
+    let family = |output: &[i64], entries: &[(&str, &str)]| {
+        let plan = plan(&with_metadata(model(&[1, 3, 640, 640], output), entries));
+        (plan.family.name, plan.task, plan.classes)
+    };
+    let pose = [("task", "pose"), ("kpt_shape", "[17, 3]"), ("names", "{0: 'person'}")];
+    assert_eq!(family(&[1, 56, 8400], &pose), ("yolov8-pose", Task::Detect, Some(1)));
+    assert_eq!(family(&[1, 300, 57], &pose).0, "end-to-end-pose");
+    let obb = [("task", "obb"), ("names", "{0: 'plane', 1: 'ship'}")];
+    assert_eq!(family(&[1, 7, 8400], &obb), ("yolov8-obb", Task::Detect, Some(2)));
+    assert_eq!(family(&[1, 300, 7], &obb).0, "end-to-end-obb");
+    let classify = [("task", "classify"), ("names", "{0: 'cat', 1: 'dog'}")];
+    assert_eq!(family(&[1, 2], &classify), ("yolo-classify", Task::Classify, Some(2)));
+    assert_eq!(family(&[1, 512], &[]), ("embedding", Task::Embed, None));
+    assert_eq!(family(&[1, 1000], &[]), ("classifier", Task::Classify, Some(1000)));
     let mut masks = model(&[1, 3, 640, 640], &[1, 116, 8400]);
     masks.outputs.push(tensor("protos", ElementKind::F32, &[1, 32, 160, 160]));
-    assert_eq!(error(&masks), ModelError::Task { task: "segment".into() });
+    let understood = plan(&with_metadata(masks.clone(), &[("task", "segment")]));
+    assert_eq!((understood.family.name, understood.classes), ("yolov8-segment", Some(80)));
+    // The outputs contradict the metadata.
+    for (task, facts) in [("detect", masks), ("segment", model(&[1, 3, 640, 640], &[1, 84, 8400]))] {
+        let refused = error(&with_metadata(facts, &[("task", task)]));
+        assert!(matches!(&refused, ModelError::Task { task: t, .. } if t == task), "{refused}");
+    }
+}
+
+#[test]
+fn a_fixed_batch_is_seen_as_one_picture() {
+    let plan = plan(&model(&[4, 3, 640, 640], &[4, 84, 8400]));
+    assert_eq!((plan.family.name, plan.input.batch, plan.input.open_batch), ("yolov8", 4, false));
+    assert!(plan.summary().contains("4 pictures a run"), "{}", plan.summary());
+    let open = input(&model(&[-1, 3, 640, 640], &[-1, 84, 8400]), &Hints::default(), None).unwrap();
+    assert!(open.open_batch && open.batch == 1);
+    let single = input(&model(&[3, 640, 640], &[84, 8400]), &Hints::default(), None).unwrap();
+    assert_eq!((single.rank, single.shape()), (3, [3, 640, 640]));
+}
+
+#[test]
+fn bytes_stand_for_what_the_sidecar_says() {
+    let mut facts = model(&[1, 3, 640, 640], &[1, 84, 8400]);
+    facts.inputs[0].element = ElementKind::I8;
+    facts.outputs[0].element = ElementKind::I8;
+    assert!(error(&facts).to_string().contains("output-quantization"));
+    let sidecar = Hints::from_json(
+        r#"{"input-quantization": {"scale": 0.00392156862745098, "zero-point": -128},
+            "output-quantization": {"scale": 2.5, "zero-point": -128}}"#,
+    )
+    .unwrap();
+    let plan = understand(&facts, &Hints::default(), Some(&sidecar)).unwrap();
+    assert_eq!(plan.family.name, "yolov8");
+    assert_eq!(plan.quantization, [Some(Quantization { scale: 2.5, zero_point: -128 })]);
+    assert_eq!(plan.spec.element, ElementType::I8);
+    for (pixel, byte) in [(0.0, -128.0), (255.0, 127.0), (128.0, 0.0)] {
+        assert!((plan.spec.normalise(1, pixel) - byte).abs() < 1e-3, "{pixel}");
+    }
+    let two = Hints::from_json(r#"{"output-quantization": [{"scale": 1}, {"scale": 1}]}"#).unwrap();
+    let refused = understand(&facts, &Hints::default(), Some(&two)).unwrap_err();
+    assert!(refused.to_string().contains("2 output-quantization entries for 1 outputs"), "{refused}");
+}
+
+#[test]
+fn a_second_input_may_ask_for_the_size() {
+    let mut facts = model(&[-1, 3, 640, 640], &[-1, 300]);
+    facts.inputs.push(tensor("orig_target_sizes", ElementKind::I64, &[-1, 2]));
+    facts.outputs = vec![
+        tensor("labels", ElementKind::I64, &[1, 300]),
+        tensor("boxes", ElementKind::F32, &[1, 300, 4]),
+        tensor("scores", ElementKind::F32, &[1, 300]),
+    ];
+    let plan = plan(&facts);
+    assert_eq!((plan.family.name, plan.input.sizes.as_deref()), ("ssd", Some("orig_target_sizes")));
 }
 
 #[test]

@@ -1,22 +1,21 @@
 //! From facts and hints to a plan.
 
-use super::decode::Decoder;
+use super::decode::{Decoder, Quantization};
 use super::error::{Choice, ModelError, Source};
 use super::facts::{ElementKind, Facts, TensorFacts};
 use super::family::{FAMILIES, Family, Fit, Outputs, Preprocess};
 use super::labels;
 use super::sidecar::{Hints, LabelSource, MAX_SIDE};
-use crate::detection::Labels;
+use crate::detection::{Labels, Task};
 use crate::preprocess::{ColorOrder, ElementType, Spec, TensorLayout};
 
 /// Width and height of an input that nothing states: what most exporters use.
 const DEFAULT_SIDE: usize = 640;
 const COCO_CLASSES: usize = 80;
+/// More pictures in a run than any model is exported for.
+const MAX_BATCH: usize = 1024;
 
-/// Tasks of Ultralytics' metadata that are not detection.
-const OTHER_TASKS: [&str; 4] = ["segment", "pose", "obb", "classify"];
-
-/// The tensor that a model takes: one picture.
+/// The tensor that a model takes: one picture, or several of one size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
     /// The input's name.
@@ -31,16 +30,24 @@ pub struct Input {
     pub layout: TensorLayout,
     /// The type of the elements.
     pub element: ElementType,
+    /// Pictures in one run of the model.
+    pub batch: usize,
+    /// True when a run may have any number of pictures.
+    pub open_batch: bool,
+    /// Dimensions of the tensor: 4, or 3 without a batch.
+    pub rank: usize,
+    /// The name of a second input that wants width and height of each picture, as i64\[batch, 2\].
+    pub sizes: Option<String>,
     /// What was assumed, for people.
     pub assumptions: Vec<String>,
 }
 
 impl Input {
-    /// The dimensions of the tensor, slowest first, with a batch of 1.
-    pub const fn shape(&self) -> [usize; 4] {
+    /// The dimensions of one picture, slowest first.
+    pub const fn shape(&self) -> [usize; 3] {
         match self.layout {
-            TensorLayout::Nchw => [1, self.channels, self.height, self.width],
-            TensorLayout::Nhwc => [1, self.height, self.width, self.channels],
+            TensorLayout::Nchw => [self.channels, self.height, self.width],
+            TensorLayout::Nhwc => [self.height, self.width, self.channels],
         }
     }
 }
@@ -50,10 +57,14 @@ impl Input {
 pub struct Plan {
     /// The family it belongs to.
     pub family: &'static Family,
-    /// The input's name.
-    pub input: String,
+    /// What its models do.
+    pub task: Task,
+    /// The input.
+    pub input: Input,
     /// How to make the input from a frame.
     pub spec: Spec,
+    /// What the bytes of each output stand for; `None` for those that are no bytes.
+    pub quantization: Vec<Option<Quantization>>,
     /// The output that is read.
     pub output: String,
     /// The names of the classes; empty when nobody names them.
@@ -73,7 +84,7 @@ impl Plan {
         let classes = self.classes.map_or_else(|| "an unknown number of".to_owned(), |c| c.to_string());
         let mut line = format!(
             "family {}, input {} {}x{} {} {} {}, {classes} classes",
-            self.family.name, self.input, spec.width, spec.height, spec.color, spec.layout, spec.element
+            self.family.name, self.input.name, spec.width, spec.height, spec.color, spec.layout, spec.element
         );
         if !self.assumptions.is_empty() {
             line.push_str("; assumed: ");
@@ -91,23 +102,36 @@ impl Plan {
 /// # Errors
 /// [`ModelError::Inputs`], [`ModelError::Input`] and [`ModelError::InputSize`].
 pub fn input(facts: &Facts, properties: &Hints, sidecar: Option<&Hints>) -> Result<Input, ModelError> {
-    let [tensor] = facts.inputs.as_slice() else {
-        return Err(ModelError::Inputs { inputs: facts.inputs.clone() });
+    let (tensor, sizes) = match facts.inputs.as_slice() {
+        [tensor] => (tensor, None),
+        [tensor, other] if takes_sizes(other) => (tensor, Some(other.name.clone())),
+        [other, tensor] if takes_sizes(other) => (tensor, Some(other.name.clone())),
+        _ => return Err(ModelError::Inputs { inputs: facts.inputs.clone() }),
     };
     let refuse = |why| Err(ModelError::Input { input: tensor.clone(), why });
     let element = match tensor.element {
         ElementKind::F32 => ElementType::F32,
         ElementKind::F16 => ElementType::F16,
         ElementKind::U8 => ElementType::U8,
-        _ => return refuse("its elements are not f32, f16 or u8"),
+        ElementKind::I8 => ElementType::I8,
+        _ => return refuse("its elements are not f32, f16, u8 or i8"),
     };
-    let [batch, a, b, c] = tensor.shape[..] else {
-        return refuse("it has not the 4 dimensions of a batch of pictures");
+    let (batch, [a, b, c]) = match tensor.shape[..] {
+        [batch, a, b, c] => (batch, [a, b, c]),
+        // One picture without a batch.
+        [a, b, c] => (Some(1), [a, b, c]),
+        _ => return refuse("it has not the 4 dimensions of a batch of pictures, nor the 3 of one"),
     };
-    if batch.is_some_and(|n| n != 1) {
-        return refuse("its batch is fixed; export the model with a batch of 1 or an open one");
+    let (open_batch, batch) = (batch.is_none(), batch.unwrap_or(1));
+    if !(1..=MAX_BATCH).contains(&batch) {
+        return refuse("its batch is fixed at a size that is not 1 to 1024");
     }
     let mut assumptions = Vec::new();
+    if batch > 1 {
+        assumptions.push(format!(
+            "{batch} pictures a run, because the batch is fixed; places without one are wasted"
+        ));
+    }
     let is_channels = |dim: Option<usize>| dim.filter(|d| [1, 3].contains(d));
     let (layout, channels, height, width) = match (is_channels(a), is_channels(c), a, c) {
         (Some(channels), ..) => (TensorLayout::Nchw, channels, b, c),
@@ -139,7 +163,15 @@ pub fn input(facts: &Facts, properties: &Hints, sidecar: Option<&Hints>) -> Resu
     if [width, height].iter().any(|side| !(1..=MAX_SIDE).contains(side)) {
         return refuse("its sides are not 1 to 65535 pixels");
     }
-    Ok(Input { name: tensor.name.clone(), width, height, channels, layout, element, assumptions })
+    let (name, rank) = (tensor.name.clone(), tensor.shape.len());
+    Ok(Input { name, width, height, channels, layout, element, batch, open_batch, rank, sizes, assumptions })
+}
+
+/// True for the input with which the deployed form of RT-DETR and D-FINE is told the size of the pictures.
+fn takes_sizes(tensor: &TensorFacts) -> bool {
+    tensor.element == ElementKind::I64
+        && matches!(tensor.shape[..], [_, Some(2)])
+        && tensor.name.to_ascii_lowercase().contains("size")
 }
 
 /// Width and height that somebody states, and who.
@@ -182,33 +214,88 @@ fn stated<'a, T>(
 pub fn understand(facts: &Facts, properties: &Hints, sidecar: Option<&Hints>) -> Result<Plan, ModelError> {
     let mut input = input(facts, properties, sidecar)?;
     let mut assumptions = std::mem::take(&mut input.assumptions);
-    refuse_other_tasks(facts, &input)?;
     let labels = find_labels(facts, properties, sidecar, &mut assumptions)?;
-    let size = (input.width, input.height);
-    let (family, fit) = match stated(properties, sidecar, |hints| hints.family.as_ref()) {
-        Some((name, source)) => named_family(&facts.outputs, size, name, source)?,
-        None => guess_family(facts, size, labels.as_ref(), &mut assumptions)?,
+    let (tensors, quantization) = readable(facts, &input, properties, sidecar)?;
+    let kpt_shape = facts.metadata.get("kpt_shape").and_then(|text| imgsz(text));
+    let keypoints = stated(properties, sidecar, |hints| hints.keypoints.as_ref()).map(|(k, _)| *k);
+    let outputs = Outputs {
+        tensors: &tensors,
+        size: (input.width, input.height),
+        named: false,
+        task: facts.metadata.get("task").map(String::as_str),
+        // imgsz reads two numbers the other way round.
+        keypoints: keypoints.or(kpt_shape.map(|(numbers, count)| (count, numbers))),
+        labels: labels.as_ref().map(|(labels, _)| labels.len()),
+        activation: stated(properties, sidecar, |hints| hints.activation.as_ref()).map(|(a, _)| *a),
+        box_order: stated(properties, sidecar, |hints| hints.box_order.as_ref()).map(|(o, _)| *o),
     };
+    let (family, mut fit) = match stated(properties, sidecar, |hints| hints.family.as_ref()) {
+        Some((name, source)) => named_family(&outputs, name, source)?,
+        None => guess_family(facts, &outputs, labels.as_ref(), &mut assumptions)?,
+    };
+    assumptions.extend(fit.assumed.take());
     let labels = name_classes(facts, labels, family, &fit, &mut assumptions)?;
-    let spec = make_spec(&input, family, properties, sidecar, &mut assumptions)?;
+    let mut spec = make_spec(&input, family, properties, sidecar, &mut assumptions)?;
+    quantize(&mut spec, properties, sidecar, &mut assumptions);
     let classes = fit.classes.or(Some(labels.len()).filter(|n| *n > 0));
     let output = facts.outputs.get(fit.output).map(|o| o.name.clone()).unwrap_or_default();
-    Ok(Plan { family, input: input.name, spec, output, labels, classes, assumptions, decoder: fit.decoder })
+    let task = family.task;
+    let decoder = fit.decoder;
+    Ok(Plan { family, task, input, spec, quantization, output, labels, classes, assumptions, decoder })
 }
 
-fn refuse_other_tasks(facts: &Facts, input: &Input) -> Result<(), ModelError> {
-    let refuse = |task: &str| Err(ModelError::Task { task: task.to_owned() });
-    match facts.metadata.get("task") {
-        Some(task) if OTHER_TASKS.contains(&task.as_str()) => return refuse(task),
-        _ => {}
+/// The outputs as a decoder sees them for one picture, and what their bytes stand for.
+fn readable(
+    facts: &Facts,
+    input: &Input,
+    properties: &Hints,
+    sidecar: Option<&Hints>,
+) -> Result<(Vec<TensorFacts>, Vec<Option<Quantization>>), ModelError> {
+    let stated = stated(properties, sidecar, |hints| hints.output_quantization.as_ref());
+    let mut tensors = facts.outputs.clone();
+    let mut quantization = vec![None; tensors.len()];
+    if let Some((list, source)) = stated
+        && list.len() != 1
+        && list.len() != tensors.len()
+    {
+        let (stated, outputs) = (list.len(), tensors);
+        return Err(ModelError::Quantizations { stated, source, outputs });
     }
-    if !facts.outputs.iter().any(|o| o.element.is_float()) {
-        return Err(ModelError::NoFloats { outputs: facts.outputs.clone() });
+    for (i, (tensor, bytes)) in tensors.iter_mut().zip(&mut quantization).enumerate() {
+        let is_bytes = matches!(tensor.element, ElementKind::U8 | ElementKind::I8);
+        *bytes = stated.and_then(|(list, _)| list.get(i).or(list.first())).copied().filter(|_| is_bytes);
+        if bytes.is_some() {
+            tensor.element = ElementKind::F32;
+        }
+        if let Some(batch) = tensor.shape.first_mut()
+            && input.batch > 1
+            && *batch == Some(input.batch)
+        {
+            *batch = Some(1);
+        }
     }
-    // YOLO segmentation models give mask prototypes at a quarter of the input's size.
-    let prototypes = [Some(input.height.div_ceil(4)), Some(input.width.div_ceil(4))];
-    let masks = |o: &TensorFacts| o.shape.len() == 4 && o.shape[2..] == prototypes;
-    if facts.outputs.iter().any(masks) { refuse("segment") } else { Ok(()) }
+    if tensors.iter().any(|o| o.element.is_float()) {
+        return Ok((tensors, quantization));
+    }
+    Err(ModelError::NoFloats { outputs: facts.outputs.clone() })
+}
+
+/// Lets the bytes of a quantised input stand for what they should.
+fn quantize(spec: &mut Spec, properties: &Hints, sidecar: Option<&Hints>, assumptions: &mut Vec<String>) {
+    let stated = stated(properties, sidecar, |hints| hints.input_quantization.as_ref());
+    match (spec.element, stated) {
+        (ElementType::F32 | ElementType::F16, _) | (ElementType::U8, None) => {}
+        (ElementType::U8 | ElementType::I8, Some((Quantization { scale, zero_point }, _))) => {
+            for (mean, std) in spec.mean.iter_mut().zip(&mut spec.std) {
+                *mean -= *zero_point as f32 * scale * *std;
+                *std *= scale;
+            }
+        }
+        (ElementType::I8, None) => {
+            (spec.scale, spec.mean, spec.std) = ([1.0; 3], [128.0; 3], [1.0; 3]);
+            assumptions.push("i8 input as pixel - 128, because no input-quantization is stated".into());
+        }
+    }
 }
 
 fn find_labels(
@@ -233,16 +320,19 @@ fn find_labels(
 }
 
 fn named_family(
-    outputs: &[TensorFacts],
-    size: (usize, usize),
+    outputs: &Outputs<'_>,
     name: &str,
     source: Source,
 ) -> Result<(&'static Family, Fit), ModelError> {
     let family =
         Family::find(name).ok_or_else(|| ModelError::UnknownFamily { name: name.to_owned(), source })?;
-    let fits =
-        [false, true].into_iter().find_map(|named| (family.fit)(&Outputs { tensors: outputs, size, named }));
-    let misfit = || ModelError::Misfit { family: family.name, source, outputs: outputs.to_vec(), size };
+    let fits = [false, true].into_iter().find_map(|named| (family.fit)(&Outputs { named, ..*outputs }));
+    let misfit = || ModelError::Misfit {
+        family: family.name,
+        source,
+        outputs: outputs.tensors.to_vec(),
+        size: outputs.size,
+    };
     Ok((family, fits.ok_or_else(misfit)?))
 }
 
@@ -250,17 +340,22 @@ type Fitting = (&'static Family, Fit);
 
 fn guess_family(
     facts: &Facts,
-    size: (usize, usize),
+    outputs: &Outputs<'_>,
     labels: Option<&(Labels, Source)>,
     assumptions: &mut Vec<String>,
 ) -> Result<Fitting, ModelError> {
-    let outputs = &facts.outputs;
-    let fit = |family: &'static Family| {
-        Some((family, (family.fit)(&Outputs { tensors: outputs, size, named: false })?))
-    };
+    let (tensors, size) = (&facts.outputs, outputs.size);
+    let fit = |family: &'static Family| Some((family, (family.fit)(outputs)?));
     let mut fits: Vec<Fitting> = FAMILIES.into_iter().filter(|f| !f.only_by_name).filter_map(fit).collect();
     if is_ultralytics(facts) {
-        fits = prefer(fits, |(family, _)| family.ultralytics);
+        fits = prefer(fits, |(family, _)| family.ultralytics.is_some());
+    }
+    if let Some(task) = outputs.task {
+        let others = fits.iter().map(|(family, _)| family.name).collect::<Vec<_>>();
+        fits.retain(|(family, _)| family.ultralytics.is_none_or(|known| known == task));
+        if fits.is_empty() && !others.is_empty() {
+            return Err(ModelError::Task { task: task.to_owned(), outputs: tensors.clone() });
+        }
     }
     if let Some((labels, _)) = labels {
         fits = prefer(fits, |(_, fit)| fit.classes.is_none_or(|c| c == labels.len()));
@@ -268,9 +363,9 @@ fn guess_family(
         fits = prefer_coco(fits, assumptions);
     }
     if fits.len() < 2 {
-        return fits.pop().ok_or_else(|| ModelError::NoFamily { outputs: outputs.clone(), size });
+        return fits.pop().ok_or_else(|| ModelError::NoFamily { outputs: tensors.clone(), size });
     }
-    let (outputs, choices) = (outputs.clone(), fits.iter().map(choice).collect());
+    let (outputs, choices) = (tensors.clone(), fits.iter().map(choice).collect());
     match labels {
         Some((labels, source))
             if fits.iter().all(|(_, fit)| fit.classes.is_some_and(|c| c != labels.len())) =>
@@ -325,6 +420,7 @@ fn name_classes(
             assumptions.push(format!("COCO's class names, because there are {COCO_CLASSES} without names"));
             Ok(labels::coco())
         }
+        (None, _) if family.task == Task::Embed => Ok(Labels::default()),
         (None, _) => {
             assumptions.push("classes go by number, because nobody names them".into());
             Ok(Labels::default())

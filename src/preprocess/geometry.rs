@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detection::Found;
 use crate::geometry::BBox;
 
 /// How a picture is fitted into the model's input.
@@ -17,6 +18,9 @@ pub enum ResizeMode {
     /// Fills the input and lets the aspect ratio change.
     #[serde(rename = "stretch")]
     Stretch,
+    /// Fills the input and keeps the aspect ratio: the middle of the picture, as classifiers are fed.
+    #[serde(rename = "center-crop")]
+    CenterCrop,
 }
 
 impl std::fmt::Display for ResizeMode {
@@ -26,11 +30,24 @@ impl std::fmt::Display for ResizeMode {
             Self::Letterbox => "letterbox",
             Self::LetterboxTopLeft => "letterbox-topleft",
             Self::Stretch => "stretch",
+            Self::CenterCrop => "center-crop",
         })
     }
 }
 
 impl ResizeMode {
+    /// The part of a picture that is shown in an input of `input` pixels: left, top, width and height in pixels of
+    /// the picture, which is `source` pixels wide and high.
+    pub fn shown(self, source: (f64, f64), input: (usize, usize)) -> (f64, f64, f64, f64) {
+        if self != Self::CenterCrop {
+            return (0.0, 0.0, source.0, source.1);
+        }
+        let ratio = (input.0 as f64 / source.0).max(input.1 as f64 / source.1);
+        let (width, height) =
+            ((input.0 as f64 / ratio).min(source.0), (input.1 as f64 / ratio).min(source.1));
+        ((source.0 - width) / 2.0, (source.1 - height) / 2.0, width, height)
+    }
+
     /// Where a picture of `source` pixels (width, height) goes in an input of `input` pixels. The result
     /// has at least one pixel, however extreme the aspect ratio.
     pub fn place(self, source: (f64, f64), input: (usize, usize)) -> Rect {
@@ -40,7 +57,7 @@ impl ResizeMode {
             // Python's round() takes a half to the even number.
             Self::Letterbox => ((source.0 * ratio).round_ties_even(), (source.1 * ratio).round_ties_even()),
             Self::LetterboxTopLeft => (source.0 * ratio, source.1 * ratio),
-            Self::Stretch => (input.0 as f64, input.1 as f64),
+            Self::Stretch | Self::CenterCrop => (input.0 as f64, input.1 as f64),
         };
         let (width, height) = (side(width, input.0), side(height, input.1));
         let centred = matches!(self, Self::Letterbox);
@@ -87,6 +104,14 @@ impl Geometry {
         let x = |v: f32| (v - self.region.x_min) / sx + self.content.x as f32;
         let y = |v: f32| (v - self.region.y_min) / sy + self.content.y as f32;
         BBox::new(x(frame.x_min), y(frame.y_min), x(frame.x_max), y(frame.y_max))
+    }
+
+    /// Moves what was found in the model's input into the frame.
+    pub fn found_in_frame(&self, found: &mut Found) {
+        let (sx, sy) = self.frame_per_pixel();
+        let (x, y) =
+            (self.region.x_min - self.content.x as f32 * sx, self.region.y_min - self.content.y as f32 * sy);
+        found.place((sx, sy), (x, y));
     }
 
     fn frame_per_pixel(&self) -> (f32, f32) {

@@ -167,14 +167,23 @@ impl Preprocessor {
         let (w, h) = (key.size.0 as f64, key.size.1 as f64);
         let (x_min, y_min) = (f64::from(key.region.x_min) * w, f64::from(key.region.y_min) * h);
         let (x_max, y_max) = (f64::from(key.region.x_max) * w, f64::from(key.region.y_max) * h);
-        let input = (self.spec.width, self.spec.height);
-        let content = self.spec.resize.place((x_max - x_min, y_max - y_min), input);
-        let x = Span::pixels(x_min, x_max - x_min, content.width);
-        let y = Span::pixels(y_min, y_max - y_min, content.height);
+        let (input, whole) = ((self.spec.width, self.spec.height), (x_max - x_min, y_max - y_min));
+        let (left, top, width, height) = self.spec.resize.shown(whole, input);
+        let content = self.spec.resize.place((width, height), input);
+        let x = Span::pixels(x_min + left, width, content.width);
+        let y = Span::pixels(y_min + top, height, content.height);
+        let (left, top) = ((x_min + left) / w, (y_min + top) / h);
+        let region = match self.spec.resize {
+            ResizeMode::CenterCrop => {
+                let edges = [left, top, left + width / w, top + height / h].map(|edge| edge as f32);
+                BBox::new(edges[0], edges[1], edges[2], edges[3])
+            }
+            _ => key.region,
+        };
         let mix = Mix::new(&self.spec, key.format, key.colorimetry);
         self.retarget(key, &mix, x, y, content);
         self.writer.retarget(&self.spec, content);
-        Plan { key, geometry: Geometry { region: key.region, content }, mix }
+        Plan { key, geometry: Geometry { region, content }, mix }
     }
 
     fn retarget(&mut self, key: PlanKey, mix: &Mix, x: Span, y: Span, content: Rect) {

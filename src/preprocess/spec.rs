@@ -70,6 +70,8 @@ pub enum ElementType {
     F16,
     /// Unsigned byte, rounded to nearest and saturated.
     U8,
+    /// Signed byte, rounded to nearest and saturated.
+    I8,
 }
 
 impl std::fmt::Display for ElementType {
@@ -79,6 +81,7 @@ impl std::fmt::Display for ElementType {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::U8 => "u8",
+            Self::I8 => "i8",
         })
     }
 }

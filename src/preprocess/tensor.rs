@@ -16,6 +16,8 @@ pub enum TensorMut<'a> {
     F16(&'a mut [f16]),
     /// Bytes.
     U8(&'a mut [u8]),
+    /// Signed bytes.
+    I8(&'a mut [i8]),
 }
 
 impl TensorMut<'_> {
@@ -25,6 +27,7 @@ impl TensorMut<'_> {
             Self::F32(_) => ElementType::F32,
             Self::F16(_) => ElementType::F16,
             Self::U8(_) => ElementType::U8,
+            Self::I8(_) => ElementType::I8,
         }
     }
 
@@ -33,6 +36,7 @@ impl TensorMut<'_> {
             Self::F32(t) => t.len(),
             Self::F16(t) => t.len(),
             Self::U8(t) => t.len(),
+            Self::I8(t) => t.len(),
         }
     }
 
@@ -75,6 +79,15 @@ impl Element for u8 {
     }
 }
 
+impl Element for i8 {
+    #[inline(always)]
+    fn encode(values: &[f32], out: &mut [Self]) {
+        for (v, o) in values.iter().zip(out) {
+            *o = v.round_ties_even() as Self;
+        }
+    }
+}
+
 /// What one tensor holds around the picture. The default says that nothing is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Padding(Option<(Spec, Rect)>);
@@ -89,6 +102,7 @@ impl Padding {
             TensorMut::F32(t) => pad(spec, content, t),
             TensorMut::F16(t) => pad(spec, content, t),
             TensorMut::U8(t) => pad(spec, content, t),
+            TensorMut::I8(t) => pad(spec, content, t),
         }
         self.0 = Some((*spec, content));
     }
@@ -166,6 +180,7 @@ impl RowWriter {
             TensorMut::F32(t) => self.store(arch, spec, at, t),
             TensorMut::F16(t) => self.store(arch, spec, at, t),
             TensorMut::U8(t) => self.store(arch, spec, at, t),
+            TensorMut::I8(t) => self.store(arch, spec, at, t),
         }
     }
 

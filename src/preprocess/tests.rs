@@ -14,17 +14,20 @@ fn run(picture: &Picture, region: BBox, spec: Spec) -> (Geometry, Vec<f32>) {
     let mut preprocessor = Preprocessor::new(spec).unwrap();
     let mut padding = Padding::default();
     let len = spec.len();
-    let (mut f32s, mut f16s, mut u8s) = (vec![f32::NAN; len], vec![f16::NAN; len], vec![7; len]);
+    let (mut f32s, mut f16s) = (vec![f32::NAN; len], vec![f16::NAN; len]);
+    let (mut u8s, mut i8s) = (vec![7u8; len], vec![7i8; len]);
     let tensor = match spec.element {
         ElementType::F32 => TensorMut::F32(&mut f32s),
         ElementType::F16 => TensorMut::F16(&mut f16s),
         ElementType::U8 => TensorMut::U8(&mut u8s),
+        ElementType::I8 => TensorMut::I8(&mut i8s),
     };
     let geometry = preprocessor.run_region(&picture.frame(), region, tensor, &mut padding).unwrap();
     let values = match spec.element {
         ElementType::F32 => f32s,
         ElementType::F16 => f16s.iter().map(|v| v.to_f32()).collect(),
         ElementType::U8 => u8s.iter().map(|v| f32::from(*v)).collect(),
+        ElementType::I8 => i8s.iter().map(|v| f32::from(*v)).collect(),
     };
     (geometry, values)
 }
@@ -57,11 +60,17 @@ fn picture() -> impl Strategy<Value = Picture> {
 fn spec() -> impl Strategy<Value = Spec> {
     let color = prop_oneof![Just(ColorOrder::Rgb), Just(ColorOrder::Bgr), Just(ColorOrder::Gray)];
     let layout = prop_oneof![Just(TensorLayout::Nchw), Just(TensorLayout::Nhwc)];
-    let element = prop_oneof![Just(ElementType::F32), Just(ElementType::F16), Just(ElementType::U8)];
+    let element = prop_oneof![
+        Just(ElementType::F32),
+        Just(ElementType::F16),
+        Just(ElementType::U8),
+        Just(ElementType::I8)
+    ];
     let resize = prop_oneof![
         Just(ResizeMode::Letterbox),
         Just(ResizeMode::LetterboxTopLeft),
-        Just(ResizeMode::Stretch)
+        Just(ResizeMode::Stretch),
+        Just(ResizeMode::CenterCrop)
     ];
     let normalisation = prop_oneof![
         Just(([1.0; 3], [0.0; 3], [1.0; 3])),
@@ -91,7 +100,7 @@ fn tolerance(spec: &Spec, channel: usize, value: f32) -> f32 {
     let rounding = match spec.element {
         ElementType::F32 => 0.0,
         ElementType::F16 => value.abs() / 1024.0,
-        ElementType::U8 => 0.5,
+        ElementType::U8 | ElementType::I8 => 0.5,
     };
     pixel / 4.0 + rounding + 1e-4
 }
@@ -103,7 +112,11 @@ fn assert_close(picture: &Picture, region: BBox, spec: &Spec) -> Result<(), Test
     for (i, (got, want)) in got.iter().zip(&want).enumerate() {
         let (plane, channels) = (spec.width * spec.height, spec.color.channels());
         let channel = if spec.layout == TensorLayout::Nchw { i / plane } else { i % channels };
-        let want = if spec.element == ElementType::U8 { want.clamp(0.0, 255.0) } else { *want };
+        let want = match spec.element {
+            ElementType::U8 => want.clamp(0.0, 255.0),
+            ElementType::I8 => want.clamp(-128.0, 127.0),
+            _ => *want,
+        };
         prop_assert!(
             (got - want).abs() <= tolerance(spec, channel, want),
             "element {i} (channel {channel}) is {got}, not {want}; {geometry:?}"

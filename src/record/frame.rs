@@ -36,7 +36,7 @@ pub trait RecordSource {
     /// What every line says.
     fn header(&self) -> Header<'_>;
     /// The objects that models found, by model; `None` when none looked.
-    fn detections(&self) -> Option<impl Iterator<Item = DetectionRecord<&str>>>;
+    fn detections(&self) -> Option<impl Iterator<Item = DetectionRecord<'_>>>;
     /// The tracks by rising id; `None` when no tracker ran.
     fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<&str>>>;
     /// The camera's view.
@@ -82,7 +82,7 @@ pub struct FrameRecord {
     /// Height of the frame in pixels.
     pub height: u32,
     /// The objects that models found; `None` when none looked.
-    pub detections: Option<Vec<DetectionRecord>>,
+    pub detections: Option<Vec<DetectionRecord<'static>>>,
     /// The tracks; `None` when no tracker ran.
     pub tracks: Option<Vec<TrackRecord>>,
     /// The camera's view.
@@ -124,7 +124,7 @@ impl RecordSource for FrameRecord {
         }
     }
 
-    fn detections(&self) -> Option<impl Iterator<Item = DetectionRecord<&str>>> {
+    fn detections(&self) -> Option<impl Iterator<Item = DetectionRecord<'_>>> {
         self.detections.as_ref().map(|items| items.iter().map(DetectionRecord::as_ref))
     }
 

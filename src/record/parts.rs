@@ -1,50 +1,185 @@
 //! The objects inside a frame record. `S` is how text is held: owned after reading, borrowed for writing.
 
+use std::borrow::Cow;
+
+use serde::de::Error as _;
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize};
 
-use crate::detection::Detection;
+use crate::detection::{Detection, DetailsRef, Keypoint, Quad, Task};
 use crate::geometry::BBox;
 use crate::provenance::{Outcome, Stage};
 use crate::track::{Track, TrackState};
 use crate::view::{Motion, MotionSource, Phase, Validity};
 
-/// One detected object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DetectionRecord<S = String> {
+/// One detected object, or what a model says of a region.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DetectionRecord<'a> {
     /// The id of the model that found it.
-    pub model: S,
+    pub model: Cow<'a, str>,
+    /// What it is; absent for an object.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub task: Task,
     /// The class's index in the model's output.
     pub class: i32,
     /// The class's name, when the model has one.
-    pub label: Option<S>,
+    pub label: Option<Cow<'a, str>>,
     /// Confidence in \[0, 1\].
     #[serde(deserialize_with = "number")]
     pub confidence: f32,
     /// Where it is, in units of the frame.
     #[serde(rename = "box", with = "edges")]
     pub bbox: BBox,
+    /// Nanoseconds from the frame that the model looked at to this one; absent when it is this one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub age: u64,
+    /// PTS in nanoseconds of the frame that the model looked at, when that was another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_pts: Option<u64>,
+    /// What it belongs to, when the model looked at a region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentRecord<'a>>,
+    /// Keypoints in the model's order.
+    #[serde(default, skip_serializing_if = "is_empty", with = "keypoints")]
+    pub keypoints: Cow<'a, [Keypoint]>,
+    /// The corners of a box that is not upright, each `[x, y]`, clockwise.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "corners")]
+    pub corners: Option<Quad>,
+    /// Where within its box the object is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<MaskRecord<'a>>,
+    /// Appearance: a vector of length 1.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub embedding: Cow<'a, [f32]>,
 }
 
-impl<'a> DetectionRecord<&'a str> {
-    /// The record of `detection` as found by `model`.
+impl<'a> DetectionRecord<'a> {
+    /// The record of an object as found by `model`.
     pub fn new(model: &'a str, label: Option<&'a str>, detection: &Detection) -> Self {
         let Detection { bbox, confidence, class_id } = *detection;
-        Self { model, class: class_id, label, confidence, bbox }
+        let (model, label) = (model.into(), label.map(Cow::Borrowed));
+        Self { model, class: class_id, label, confidence, bbox, ..Self::default() }
+    }
+
+    /// The same with what is said of the object beyond its box, the `index`th of `details`.
+    pub fn with_details(mut self, details: DetailsRef<'a>, index: usize) -> Self {
+        self.keypoints = details.keypoints.row(index).into();
+        self.corners = details.quads.get(index).copied();
+        let mask = details.masks.get(index);
+        self.mask = mask.map(|(width, height, cells)| MaskRecord {
+            width: width as u16,
+            height: height as u16,
+            cells: cells.into(),
+        });
+        self.embedding = details.embeddings.row(index).into();
+        self
+    }
+
+    /// The same, borrowed.
+    pub fn as_ref(&self) -> DetectionRecord<'_> {
+        let parent = |p: &'_ ParentRecord<'_>| (p.track, p.age, p.item);
+        DetectionRecord {
+            model: (&*self.model).into(),
+            label: self.label.as_deref().map(Cow::Borrowed),
+            parent: self.parent.as_ref().map(|p| {
+                let (track, age, item) = parent(p);
+                ParentRecord { track, age, item, model: p.model.as_deref().map(Cow::Borrowed) }
+            }),
+            keypoints: (&*self.keypoints).into(),
+            mask: self.mask.as_ref().map(|m| MaskRecord { cells: (&*m.cells).into(), ..*m }),
+            embedding: (&*self.embedding).into(),
+            ..*self
+        }
     }
 }
 
-impl DetectionRecord {
-    /// The same with borrowed text.
-    pub fn as_ref(&self) -> DetectionRecord<&str> {
-        let Self { model, class, label, confidence, bbox } = self;
-        DetectionRecord {
-            model,
-            class: *class,
-            label: label.as_deref(),
-            confidence: *confidence,
-            bbox: *bbox,
-        }
+/// What a model looked at when it was not the whole frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentRecord<'a> {
+    /// The track's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<u64>,
+    /// The model of the detection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Cow<'a, str>>,
+    /// The detection's place among those of its model on this line, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<i32>,
+    /// Nanoseconds since the model looked at it; absent when it did so on this frame.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub age: u64,
+}
+
+/// A mask over a box that is divided into equal cells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskRecord<'a> {
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+    /// The certainty that the object is there, from 0 to 255. JSON only keeps whether it is at least half.
+    pub cells: Cow<'a, [u8]>,
+}
+
+impl MaskRecord<'_> {
+    /// Lengths of runs outside and inside the object by turns, outside first, row by row.
+    fn runs(&self) -> impl Iterator<Item = usize> {
+        let mut rest = &*self.cells;
+        let mut inside = true;
+        std::iter::from_fn(move || {
+            inside = !inside;
+            let run = rest.iter().position(|cell| (*cell >= 128) != inside).unwrap_or(rest.len());
+            let ended = rest.is_empty();
+            rest = &rest[run..];
+            (!ended).then_some(run)
+        })
     }
+}
+
+impl Serialize for MaskRecord<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Runs<'a>(&'a MaskRecord<'a>);
+        impl Serialize for Runs<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(self.0.runs())
+            }
+        }
+        let mut map = serializer.serialize_struct("Mask", 3)?;
+        map.serialize_field("width", &self.width)?;
+        map.serialize_field("height", &self.height)?;
+        map.serialize_field("runs", &Runs(self))?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for MaskRecord<'_> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Runs {
+            width: u16,
+            height: u16,
+            runs: Vec<u32>,
+        }
+        let Runs { width, height, runs } = Runs::deserialize(deserializer)?;
+        let size = usize::from(width) * usize::from(height);
+        let total: u64 = runs.iter().map(|run| u64::from(*run)).sum();
+        if total != size as u64 {
+            return Err(D::Error::custom(format_args!("the runs of a {width}x{height} mask add up to {total}")));
+        }
+        let mut cells = Vec::with_capacity(size);
+        for (i, run) in runs.into_iter().enumerate() {
+            cells.resize(cells.len() + run as usize, if i % 2 == 1 { 255 } else { 0 });
+        }
+        Ok(Self { width, height, cells: cells.into() })
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn is_empty<T: Clone>(list: &Cow<'_, [T]>) -> bool {
+    list.is_empty()
 }
 
 /// One tracked object.
@@ -113,6 +248,9 @@ pub struct StageRecord<S = String> {
     /// The execution provider that ran the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<S>,
+    /// The number of the settings in force: it rises with each change; absent when the stage does not count them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub generation: u32,
     /// When the stage began with the frame: nanoseconds on the process's monotonic clock.
     pub start: u64,
     /// When it was done with it.
@@ -131,6 +269,7 @@ impl StageRecord {
             element: &self.element,
             model_sha256: self.model_sha256.as_deref(),
             provider: self.provider.as_deref(),
+            generation: self.generation,
             start: self.start,
             end: self.end,
             outcome: self.outcome,
@@ -162,6 +301,7 @@ impl<'a> From<&'a Stage> for StageRecord<&'a str> {
             element: &stage.element,
             model_sha256: stage.model_sha256.as_deref(),
             provider: stage.provider.as_deref(),
+            generation: stage.generation,
             start: stage.start,
             end: stage.end,
             outcome,
@@ -282,6 +422,49 @@ mod edges {
         let edges = <[Option<f32>; 4]>::deserialize(deserializer)?;
         let [x_min, y_min, x_max, y_max] = edges.map(|e| e.unwrap_or(f32::NAN));
         Ok(BBox::new(x_min, y_min, x_max, y_max))
+    }
+}
+
+/// Keypoints as `[[x, y, confidence], ...]`.
+mod keypoints {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::detection::Keypoint;
+
+    pub(super) fn serialize<S: Serializer>(
+        points: &Cow<'_, [Keypoint]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(points.iter().map(|p| [p.x, p.y, p.confidence]))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Cow<'static, [Keypoint]>, D::Error> {
+        let points = Vec::<[Option<f32>; 3]>::deserialize(deserializer)?;
+        let point = |p: [Option<f32>; 3]| {
+            let [x, y, confidence] = p.map(|v| v.unwrap_or(f32::NAN));
+            Keypoint { x, y, confidence }
+        };
+        Ok(points.into_iter().map(point).collect())
+    }
+}
+
+/// Corners as `[[x, y], [x, y], [x, y], [x, y]]`.
+mod corners {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::detection::Quad;
+
+    pub(super) fn serialize<S: Serializer>(quad: &Option<Quad>, serializer: S) -> Result<S::Ok, S::Error> {
+        quad.map(|quad| quad.corners).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quad>, D::Error> {
+        let corners = Option::<[[Option<f32>; 2]; 4]>::deserialize(deserializer)?;
+        Ok(corners.map(|c| Quad { corners: c.map(|point| point.map(|v| v.unwrap_or(f32::NAN))) }))
     }
 }
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::detection::Detection;
+use crate::detection::{Detection, Details, Keypoint, Quad};
 use crate::geometry::BBox;
 use crate::provenance::{Outcome, Stage};
 use crate::track::{Track, TrackState};
@@ -41,6 +41,7 @@ fn full() -> FrameRecord {
         start: 10,
         end: 20,
         outcome: Outcome::Skipped("interval".into()),
+        ..Stage::default()
     };
     let stage = StageRecord::from(&stage);
     FrameRecord {
@@ -58,6 +59,7 @@ fn full() -> FrameRecord {
             label: Some("car".into()),
             confidence: 0.1,
             bbox,
+            ..DetectionRecord::default()
         }]),
         tracks: Some(vec![TrackRecord {
             id: 9,
@@ -98,6 +100,7 @@ fn full() -> FrameRecord {
                 element: stage.element.into(),
                 model_sha256: stage.model_sha256.map(Into::into),
                 provider: stage.provider.map(Into::into),
+                generation: 3,
                 start: stage.start,
                 end: stage.end,
                 outcome: stage.outcome,
@@ -122,7 +125,7 @@ fn a_full_line_is_as_documented() {
         r#""events":[{"id":3,"rule":"loiter","state":"confirmed","start":5,"end":null,"tracks":[9],"zone":"door"}],"#,
         r#""provenance":{"received":"2001-09-09T01:46:40.000000Z","stages":[{"element":"nvpinference0","#,
         r#""model_sha256":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","#,
-        r#""provider":"CPUExecutionProvider","start":10,"end":20,"outcome":"skipped","reason":"interval"}]}}"#,
+        r#""provider":"CPUExecutionProvider","generation":3,"start":10,"end":20,"outcome":"skipped","reason":"interval"}]}}"#,
         "\n",
     );
     assert_eq!(line(&full()), expected);
@@ -222,9 +225,51 @@ prop_compose! {
         label in any::<Option<String>>(),
         confidence in any_f32(),
         bbox in any_box(),
-    ) -> DetectionRecord {
-        DetectionRecord { model, class, label, confidence, bbox }
+        points in prop::collection::vec((any_f32(), any_f32(), any_f32()), 0..3),
+        mask in prop::option::of((1u16..6, 1u16..6, any::<u64>())),
+        (track, age) in any::<(Option<u64>, u64)>(),
+    ) -> DetectionRecord<'static> {
+        let mask = mask.map(|(width, height, bits)| {
+            let cells = (0..width * height).map(|i| if bits >> (i % 64) & 1 == 1 { 255 } else { 0 });
+            MaskRecord { width, height, cells: cells.collect() }
+        });
+        DetectionRecord {
+            model: model.into(),
+            class,
+            label: label.map(Into::into),
+            confidence,
+            bbox,
+            age,
+            keypoints: points.into_iter().map(|(x, y, confidence)| Keypoint { x, y, confidence }).collect(),
+            mask,
+            parent: track.map(|track| ParentRecord { track: Some(track), age, ..ParentRecord::default() }),
+            ..DetectionRecord::default()
+        }
     }
+}
+
+#[test]
+fn what_is_said_beyond_the_box_is_written_and_read() {
+    let mut details = Details::default();
+    details.keypoints.push(&[Keypoint { x: 0.25, y: 0.5, confidence: 1.0 }]);
+    details.quads.push(Quad { corners: [[0.0, 0.25], [1.0, 0.25], [1.0, 0.5], [0.0, 0.5]] });
+    details.masks.push(3, 2, |cells| cells.copy_from_slice(&[0, 200, 255, 127, 128, 0]));
+    details.embeddings.push(&[0.5, -0.5]);
+    let detection = Detection { bbox: BBox::new(0.0, 0.0, 0.5, 0.5), confidence: 0.5, class_id: 3 };
+    let record = DetectionRecord::new("m", None, &detection).with_details(details.view(), 0);
+    let json = serde_json::to_value(&record).unwrap();
+    assert_eq!(json["keypoints"], json!([[0.25, 0.5, 1.0]]));
+    assert_eq!(json["corners"][1], json!([1.0, 0.25]));
+    assert_eq!(json["mask"], json!({"width": 3, "height": 2, "runs": [1, 2, 1, 1, 1]}));
+    assert_eq!(json["embedding"], json!([0.5, -0.5]));
+    assert!(json.get("parent").is_none() && json.get("task").is_none() && json.get("age").is_none());
+    let text = json.to_string();
+    let back: DetectionRecord<'static> = serde_json::from_str(&text).unwrap();
+    assert_eq!(&*back.mask.as_ref().unwrap().cells, [0, 255, 255, 0, 255, 0]);
+    assert_eq!(serde_json::to_value(back.as_ref()).unwrap(), json);
+    let wrong = text.replace("[1,2,1,1,1]", "[1,2]");
+    let error = serde_json::from_str::<DetectionRecord<'static>>(&wrong).unwrap_err();
+    assert!(error.to_string().contains("add up to 3"), "{error}");
 }
 
 prop_compose! {

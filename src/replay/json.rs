@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Content, Frame, Notes, Recording, ReplayError, Rows, clamp};
-use crate::detection::{Detection, Detections, Labels};
+use crate::detection::{Detection, Detections, Labels, Parent};
 use crate::provenance::{Outcome, Provenance, Stage};
-use crate::record::{DetectionRecord, FrameRecord, StageOutcome, StageRecord, TrackRecord, ViewRecord};
+use crate::record::{
+    DetectionRecord, FrameRecord, ParentRecord, StageOutcome, StageRecord, TrackRecord, ViewRecord,
+};
 use crate::track::{Track, Tracks};
 use crate::view::View;
 
@@ -31,7 +33,7 @@ impl Tables {
     fn of(&self, model: &str) -> Detections {
         let known = self.models.get(model).cloned();
         let (model, labels) = known.unwrap_or_else(|| (model.into(), Labels::default()));
-        Detections { model, labels, items: Vec::new() }
+        Detections { model, labels, ..Detections::default() }
     }
 
     fn gather(records: &[FrameRecord]) -> Self {
@@ -57,7 +59,7 @@ impl Tables {
             ((*model).to_owned(), (Arc::from(*model), labels))
         });
         Self {
-            model: first.map_or("replay", |found| &found.model).into(),
+            model: first.map_or("replay", |found| &*found.model).into(),
             models: models.collect(),
             tracks: tracked.into_iter().collect(),
         }
@@ -120,19 +122,65 @@ pub(super) fn content(record: &FrameRecord, tables: &Tables) -> Content {
 }
 
 /// One list a model, in the order in which the models appear.
-fn detections(found: &[DetectionRecord], tables: &Tables) -> Vec<Detections> {
-    let mut lists: Vec<Detections> = Vec::new();
-    for DetectionRecord { model, class, confidence, bbox, .. } in found {
-        let at = lists.iter().position(|list| *list.model == **model).unwrap_or_else(|| {
-            lists.push(tables.of(model));
+fn detections(found: &[DetectionRecord<'_>], tables: &Tables) -> Vec<Detections> {
+    let mut lists: Vec<(Detections, Vec<&DetectionRecord<'_>>)> = Vec::new();
+    for record in found {
+        let at = lists.iter().position(|(list, _)| *list.model == *record.model).unwrap_or_else(|| {
+            lists.push((tables.of(&record.model), Vec::new()));
             lists.len() - 1
         });
-        lists[at].items.push(Detection { bbox: *bbox, confidence: *confidence, class_id: *class });
+        lists[at].1.push(record);
     }
     if lists.is_empty() {
-        lists.push(tables.nothing());
+        lists.push((tables.nothing(), Vec::new()));
     }
-    lists
+    lists.into_iter().map(|(list, records)| filled(list, &records)).collect()
+}
+
+/// `list` with the objects of `records`. What is said of some of them only is left out.
+fn filled(mut list: Detections, records: &[&DetectionRecord<'_>]) -> Detections {
+    let all = |says: fn(&DetectionRecord<'_>) -> bool| records.iter().all(|r| says(r));
+    let points = all(|r| !r.keypoints.is_empty());
+    let corners = all(|r| r.corners.is_some());
+    let vectors = all(|r| !r.embedding.is_empty());
+    let masks = records.iter().any(|r| r.mask.is_some());
+    let parents = records.iter().any(|r| r.parent.is_some());
+    if let Some(first) = records.first() {
+        (list.task, list.age, list.source_pts) = (first.task, first.age, first.source_pts);
+    }
+    let mut models: Vec<&str> = Vec::new();
+    for record in records {
+        let DetectionRecord { class, confidence, bbox, .. } = **record;
+        list.items.push(Detection { bbox, confidence, class_id: class });
+        if points {
+            list.details.keypoints.push(&record.keypoints);
+        }
+        list.details.quads.extend(record.corners.filter(|_| corners));
+        if vectors {
+            list.details.embeddings.push(&record.embedding);
+        }
+        if masks {
+            let (width, height, cells) =
+                record.mask.as_ref().map_or((0, 0, &[][..]), |mask| (mask.width, mask.height, &*mask.cells));
+            list.details.masks.push(width, height, |to| to.copy_from_slice(cells));
+        }
+        if parents {
+            list.parents.push(record.parent.as_ref().map_or(Parent::default(), |p| parent(p, &mut models)));
+        }
+    }
+    list.parent_models = models.into_iter().collect();
+    list
+}
+
+fn parent<'a>(record: &'a ParentRecord<'_>, models: &mut Vec<&'a str>) -> Parent {
+    let model = record.model.as_deref().map_or(-1, |name| {
+        let known = models.iter().position(|model| *model == name).unwrap_or_else(|| {
+            models.push(name);
+            models.len() - 1
+        });
+        known as i32
+    });
+    Parent { track: record.track.unwrap_or(0), age: record.age, model, item: record.item.unwrap_or(-1) }
 }
 
 fn tracks(items: &[TrackRecord], tables: &Tables) -> Tracks {
@@ -173,6 +221,7 @@ fn stage(record: &StageRecord) -> Stage {
         element: record.element.as_str().into(),
         model_sha256: shared(&record.model_sha256),
         provider: shared(&record.provider),
+        generation: record.generation,
         start: record.start,
         end: record.end,
         outcome: match record.outcome {

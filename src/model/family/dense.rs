@@ -5,9 +5,11 @@
 //! and with the sign cleared NaN and infinity sort above every number, so they cannot hide. Only cells that
 //! reach the threshold are then read properly.
 
+use std::ops::Range;
+
+use super::extra::Extra;
 use super::grid::Grid;
-use crate::detection::Detection;
-use crate::geometry::BBox;
+use crate::detection::Found;
 use crate::model::decode::{
     Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, Matrix, MatrixReader, TensorView,
     implausible, shape_error,
@@ -50,17 +52,21 @@ impl Layout {
         BOX_FIELDS + usize::from(self.objectness)
     }
 
-    fn fields(&self) -> usize {
+    /// Numbers of a prediction, those of an [`Extra`] left out.
+    fn numbers(&self) -> usize {
         self.first_class() + self.classes
     }
 }
 
 pub(super) struct Dense {
     layout: Layout,
+    extra: Extra,
     size: (usize, usize),
     grid: Option<Grid>,
     reader: MatrixReader,
     candidates: Candidates,
+    /// What follows the class scores of one prediction.
+    numbers: Vec<f32>,
     arch: pulp::Arch,
 }
 
@@ -68,30 +74,33 @@ impl std::fmt::Debug for Dense {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Dense")
             .field("layout", &self.layout)
+            .field("extra", &self.extra)
             .field("size", &self.size)
             .finish_non_exhaustive()
     }
 }
 
 impl Dense {
-    pub(super) fn new(output: usize, layout: Layout, size: (usize, usize)) -> Self {
-        let (reader, candidates) = (MatrixReader::new(output), Candidates::default());
-        Self { layout, size, grid: None, reader, candidates, arch: pulp::Arch::new() }
+    pub(super) fn new(output: usize, layout: Layout, extra: Extra, size: (usize, usize)) -> Self {
+        let (reader, candidates, arch) =
+            (MatrixReader::new(output), Candidates::default(), pulp::Arch::new());
+        Self { layout, extra, size, grid: None, reader, candidates, numbers: Vec::new(), arch }
     }
 
-    /// The output as predictions, and their grid where the coding needs one.
+    /// The output as predictions, with their grid where the coding needs one.
     fn read<'a, 'v: 'a>(
         &'a mut self,
         outputs: &[TensorView<'v>],
-    ) -> Result<(Predictions<'a>, &'a mut Candidates, TensorView<'v>), DecodeError> {
+    ) -> Result<(Parts<'a>, TensorView<'v>), DecodeError> {
         let (Matrix { values, rows, columns }, view) = self.reader.read(outputs)?;
         let layout = self.layout;
         let (count, fields) = match layout.axis {
             Axis::Rows => (rows, columns),
             Axis::Columns => (columns, rows),
         };
-        if fields != layout.fields() {
-            return Err(shape_error(&view, format!("{} values a prediction", layout.fields())));
+        let needed = layout.numbers() + self.extra.fields();
+        if fields != needed {
+            return Err(shape_error(&view, format!("{needed} values a prediction")));
         }
         if layout.coding == Coding::Grid && self.grid.as_ref().is_none_or(|g| g.cells() != count) {
             let (width, height) = self.size;
@@ -99,9 +108,19 @@ impl Dense {
             let grid = Grid::find(self.size, count, 1).ok_or_else(|| shape_error(&view, expected()))?;
             self.grid = Some(grid);
         }
-        let predictions = Predictions { values, count, layout, grid: self.grid.as_ref(), arch: self.arch };
-        Ok((predictions, &mut self.candidates, view))
+        let grid = self.grid.as_ref();
+        let predictions = Predictions { values, count, fields, layout, grid, arch: self.arch };
+        let (extra, candidates, numbers) = (&mut self.extra, &mut self.candidates, &mut self.numbers);
+        Ok((Parts { predictions, extra, candidates, numbers }, view))
     }
+}
+
+/// A decoder with the values of a frame.
+struct Parts<'a> {
+    predictions: Predictions<'a>,
+    extra: &'a mut Extra,
+    candidates: &'a mut Candidates,
+    numbers: &'a mut Vec<f32>,
 }
 
 impl Decoder for Dense {
@@ -109,10 +128,11 @@ impl Decoder for Dense {
         &mut self,
         outputs: &[TensorView<'_>],
         params: &DecodeParams,
-        out: &mut Vec<Detection>,
+        out: &mut Found,
     ) -> Result<DecodeReport, DecodeError> {
         out.clear();
-        let (predictions, candidates, _) = self.read(outputs)?;
+        let (Parts { predictions, extra, candidates, numbers }, _) = self.read(outputs)?;
+        extra.begin(outputs)?;
         candidates.clear();
         let mut peaks = [0; BLOCK];
         let threshold = params.confidence.max(0.0).to_bits();
@@ -120,16 +140,27 @@ impl Decoder for Dense {
             let peaks = &mut peaks[..BLOCK.min(predictions.count - first)];
             predictions.find_peaks(first, peaks);
             for (i, _) in peaks.iter().enumerate().filter(|(_, peak)| **peak >= threshold) {
-                predictions.take(first + i, params, candidates);
+                predictions.take(first + i, extra, params, candidates);
             }
         }
-        Ok(candidates.suppress(params, out))
+        let report = candidates.suppress(params, out);
+        let first = predictions.layout.numbers();
+        if first < predictions.fields {
+            let Found { items, details } = out;
+            for (detection, prediction) in items.iter().zip(candidates.sources()) {
+                numbers.clear();
+                numbers.extend((first..predictions.fields).map(|f| predictions.field(prediction, f)));
+                extra.describe(outputs, detection, predictions.place(prediction), numbers, details);
+            }
+        }
+        Ok(report)
     }
 
     fn check(&mut self, outputs: &[TensorView<'_>]) -> Result<(), DecodeError> {
         let (width, _) = self.size;
         let coding = self.layout.coding;
-        let (predictions, _, view) = self.read(outputs)?;
+        let (Parts { predictions, extra, .. }, view) = self.read(outputs)?;
+        extra.begin(outputs)?;
         if let Some(score) = predictions.improbable_score() {
             return Err(implausible(&view, format!("a score of {score} where 0 to 1 is expected")));
         }
@@ -154,6 +185,8 @@ impl Decoder for Dense {
 struct Predictions<'a> {
     values: &'a [f32],
     count: usize,
+    /// Numbers of a prediction.
+    fields: usize,
     layout: Layout,
     grid: Option<&'a Grid>,
     arch: pulp::Arch,
@@ -162,7 +195,7 @@ struct Predictions<'a> {
 impl Predictions<'_> {
     fn field(&self, prediction: usize, field: usize) -> f32 {
         match self.layout.axis {
-            Axis::Rows => self.values[prediction * self.layout.fields() + field],
+            Axis::Rows => self.values[prediction * self.fields + field],
             Axis::Columns => self.values[field * self.count + prediction],
         }
     }
@@ -170,16 +203,16 @@ impl Predictions<'_> {
     /// For the predictions from `first` on, the magnitude bits of the score that bounds their confidence:
     /// objectness, or the highest class score.
     fn find_peaks(&self, first: usize, peaks: &mut [u32]) {
-        let first_class = self.layout.first_class();
+        let classes = self.layout.first_class()..self.layout.numbers();
         match self.layout.axis {
             _ if self.layout.objectness => self.copy_objectness(first, peaks),
             Axis::Columns => {
-                let columns = &self.values[first_class * self.count..];
+                let columns = &self.values[classes.start * self.count..classes.end * self.count];
                 self.arch.dispatch(|| peaks_of_columns(columns, self.count, first, peaks));
             }
             Axis::Rows => {
-                let rows = &self.values[first * self.layout.fields()..];
-                self.arch.dispatch(|| peaks_of_rows(rows, self.layout.fields(), first_class, peaks));
+                let rows = &self.values[first * self.fields..];
+                self.arch.dispatch(|| peaks_of_rows(rows, self.fields, classes.clone(), peaks));
             }
         }
     }
@@ -191,15 +224,17 @@ impl Predictions<'_> {
     }
 
     /// Makes a candidate of a prediction that may be confident enough.
-    fn take(&self, prediction: usize, params: &DecodeParams, candidates: &mut Candidates) {
-        if (0..self.layout.fields()).any(|f| !self.field(prediction, f).is_finite()) {
+    fn take(&self, prediction: usize, extra: &Extra, params: &DecodeParams, candidates: &mut Candidates) {
+        if (0..self.fields).any(|f| !self.field(prediction, f).is_finite()) {
             return candidates.count_non_finite();
         }
         let (class, score) = self.best_class(prediction);
         let objectness = if self.layout.objectness { self.field(prediction, BOX_FIELDS) } else { 1.0 };
         let confidence = objectness * score;
         if confidence >= params.confidence {
-            candidates.push(self.bbox(prediction), confidence, class, &params.classes);
+            let (bbox, turned) =
+                extra.turn(self.place(prediction), || self.field(prediction, self.layout.numbers()));
+            candidates.push_of(prediction, bbox, turned, (confidence, class), &params.classes);
         }
     }
 
@@ -215,22 +250,18 @@ impl Predictions<'_> {
         best
     }
 
-    fn bbox(&self, prediction: usize) -> BBox {
+    /// Centre x, centre y, width and height of a prediction's box, in pixels of the input.
+    fn place(&self, prediction: usize) -> [f32; 4] {
         let [x, y, w, h] = std::array::from_fn(|f| self.field(prediction, f));
         let Some((column, row, stride)) = self.grid.and_then(|g| g.cell(prediction)) else {
-            return BBox::from_center(x, y, w, h);
+            return [x, y, w, h];
         };
         let stride = stride as f32;
-        BBox::from_center(
-            (x + column as f32) * stride,
-            (y + row as f32) * stride,
-            w.exp() * stride,
-            h.exp() * stride,
-        )
+        [(x + column as f32) * stride, (y + row as f32) * stride, w.exp() * stride, h.exp() * stride]
     }
 
     fn improbable_score(&self) -> Option<f32> {
-        let fields = BOX_FIELDS..self.layout.fields();
+        let fields = BOX_FIELDS..self.layout.numbers();
         let scores = (0..self.count).flat_map(|p| fields.clone().map(move |f| self.field(p, f)));
         scores.into_iter().find(|s| s.is_finite() && !(-0.01..=1.01).contains(s))
     }
@@ -253,8 +284,8 @@ fn peaks_of_columns(columns: &[f32], count: usize, first: usize, peaks: &mut [u3
 }
 
 #[inline(always)]
-fn peaks_of_rows(rows: &[f32], fields: usize, first_class: usize, peaks: &mut [u32]) {
+fn peaks_of_rows(rows: &[f32], fields: usize, classes: Range<usize>, peaks: &mut [u32]) {
     for (peak, row) in peaks.iter_mut().zip(rows.chunks_exact(fields)) {
-        *peak = row[first_class..].iter().fold(0, |max, score| max.max(score.to_bits() & MAGNITUDE));
+        *peak = row[classes.clone()].iter().fold(0, |max, score| max.max(score.to_bits() & MAGNITUDE));
     }
 }

@@ -1,8 +1,9 @@
 //! Detection transformers: RT-DETR (Zhao et al., "DETRs Beat YOLOs on Real-time Object Detection", CVPR 2024) and
 //! D-FINE (Peng et al., ICLR 2025), as logits and boxes of queries, without suppression.
 
-use super::{Family, Fit, Outputs, Preprocess, best_class};
-use crate::detection::Detection;
+use super::grid::Grid;
+use super::{Family, Fit, Outputs, Preprocess, best_class, first_beyond_unit};
+use crate::detection::{Found, Task};
 use crate::geometry::BBox;
 use crate::model::decode::{
     Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, Matrix, MatrixReader, TensorView,
@@ -28,7 +29,8 @@ pub(super) static FAMILY: Family = Family {
     },
     names: &[],
     only_by_name: false,
-    ultralytics: false,
+    task: Task::Detect,
+    ultralytics: None,
     fit,
 };
 
@@ -53,8 +55,97 @@ fn fit(outputs: &Outputs<'_>) -> Option<Fit> {
     let (width, height) = (outputs.size.0 as f32, outputs.size.1 as f32);
     let readers = (MatrixReader::new(logits), MatrixReader::new(boxes));
     let candidates = Candidates::default();
-    let decoder = Box::new(Detr { logits: readers.0, boxes: readers.1, classes, width, height, candidates });
-    Some(Fit { output: boxes, classes: Some(classes), decoder })
+    let decoder = Detr { logits: readers.0, boxes: readers.1, classes, width, height, candidates };
+    Some(Fit::new(boxes, Some(classes), decoder))
+}
+
+/// Rows of centre x, centre y, width and height in units of the input, and scores.
+pub(super) static JOINED: Family = Family {
+    name: "rtdetr",
+    covers: "RT-DETR as Ultralytics exports it",
+    expects: "[1, N, 4 + classes] (centre x, centre y, width, height in units of the input, scores), N up to 1000",
+    ultralytics: Some("detect"),
+    fit: fit_joined,
+    ..FAMILY
+};
+
+fn fit_joined(outputs: &Outputs<'_>) -> Option<Fit> {
+    outputs.sole_matrix(|output, rows, columns| {
+        let classes = columns?.checked_sub(4).filter(|c| *c > 0)?;
+        let rows = rows.filter(|rows| *rows > 0)?;
+        let on_a_grid = || [1, 3].iter().any(|per_cell| Grid::find(outputs.size, rows, *per_cell).is_some());
+        // Two classes look like the rows of an end-to-end model, which are far more common.
+        let guess = rows <= MOST_QUERIES && rows > classes + 4 && classes != 2 && !on_a_grid();
+        if !outputs.named && (!guess || outputs.prototypes().is_some() || outputs.tensors.len() > 1) {
+            return None;
+        }
+        let (width, height) = (outputs.size.0 as f32, outputs.size.1 as f32);
+        let (rows, candidates) = (MatrixReader::new(output), Candidates::default());
+        Some(Fit::new(output, Some(classes), Joined { rows, classes, width, height, candidates }))
+    })
+}
+
+#[derive(Debug)]
+struct Joined {
+    rows: MatrixReader,
+    classes: usize,
+    width: f32,
+    height: f32,
+    candidates: Candidates,
+}
+
+impl Joined {
+    fn read<'a, 'v: 'a>(
+        &'a mut self,
+        outputs: &[TensorView<'v>],
+    ) -> Result<(Matrix<'a>, &'a mut Candidates, TensorView<'v>), DecodeError> {
+        let (matrix, view) = self.rows.read(outputs)?;
+        if matrix.columns != 4 + self.classes {
+            return Err(shape_error(&view, format!("rows of {}", 4 + self.classes)));
+        }
+        Ok((matrix, &mut self.candidates, view))
+    }
+}
+
+impl Decoder for Joined {
+    fn decode(
+        &mut self,
+        outputs: &[TensorView<'_>],
+        params: &DecodeParams,
+        out: &mut Found,
+    ) -> Result<DecodeReport, DecodeError> {
+        out.clear();
+        let (width, height) = (self.width, self.height);
+        let (matrix, candidates, _) = self.read(outputs)?;
+        candidates.clear();
+        for row in matrix.values.chunks_exact(matrix.columns) {
+            match best_class(&row[4..]) {
+                None => candidates.count_non_finite(),
+                Some((class, score)) if score >= params.confidence => {
+                    let bbox = BBox::from_center(row[0], row[1], row[2], row[3]).scaled(width, height);
+                    candidates.push(bbox, score, class, &params.classes);
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(candidates.take_best(params, out))
+    }
+
+    fn check(&mut self, outputs: &[TensorView<'_>]) -> Result<(), DecodeError> {
+        let (matrix, _, view) = self.read(outputs)?;
+        for row in matrix.values.chunks_exact(matrix.columns) {
+            if let Some(score) = first_beyond_unit(&row[4..]) {
+                return Err(implausible(&view, format!("a score of {score} where 0 to 1 is expected")));
+            }
+            if let Some(v) = row[..4].iter().find(|v| v.is_finite() && !(-0.5..=2.0).contains(*v)) {
+                return Err(implausible(
+                    &view,
+                    format!("a box with {v} where units of the input are expected"),
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -89,7 +180,7 @@ impl Decoder for Detr {
         &mut self,
         outputs: &[TensorView<'_>],
         params: &DecodeParams,
-        out: &mut Vec<Detection>,
+        out: &mut Found,
     ) -> Result<DecodeReport, DecodeError> {
         out.clear();
         let (width, height, classes) = (self.width, self.height, self.classes);

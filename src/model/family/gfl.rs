@@ -5,7 +5,7 @@
 //! numbers of cells, given as logits.
 
 use super::{Family, Fit, Outputs, Preprocess, TensorFacts, best_class, first_beyond_unit};
-use crate::detection::Detection;
+use crate::detection::{Found, Task};
 use crate::geometry::BBox;
 use crate::model::decode::{
     Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, Matrix, MatrixReader, TensorView,
@@ -23,17 +23,11 @@ pub(super) static PICODET: Family = Family {
     name: "picodet",
     covers: "PicoDet, exported without postprocessing",
     expects: "for each of the strides 8, 16, 32 and 64 a [1, cells, classes] and a [1, cells, 32]",
-    preprocess: Preprocess {
-        color: ColorOrder::Rgb,
-        scale: [1.0 / 255.0; 3],
-        mean: [0.485, 0.456, 0.406],
-        std: [0.229, 0.224, 0.225],
-        resize: ResizeMode::Stretch,
-        pad: 0.0,
-    },
+    preprocess: Preprocess { resize: ResizeMode::Stretch, ..Preprocess::IMAGENET },
     names: &[],
     only_by_name: false,
-    ultralytics: false,
+    task: Task::Detect,
+    ultralytics: None,
     fit: fit_picodet,
 };
 
@@ -52,7 +46,8 @@ pub(super) static NANODET: Family = Family {
     },
     names: &[],
     only_by_name: false,
-    ultralytics: false,
+    task: Task::Detect,
+    ultralytics: None,
     fit: fit_nanodet,
 };
 
@@ -87,9 +82,8 @@ fn fit_picodet(outputs: &Outputs<'_>) -> Option<Fit> {
             stride,
         });
     }
-    let output = 0;
-    let decoder = Box::new(PicoDet { levels, classes: classes?, candidates: Candidates::default() });
-    Some(Fit { output, classes, decoder })
+    let decoder = PicoDet { levels, classes: classes?, candidates: Candidates::default() };
+    Some(Fit::new(0, classes, decoder))
 }
 
 fn fit_nanodet(outputs: &Outputs<'_>) -> Option<Fit> {
@@ -97,9 +91,8 @@ fn fit_nanodet(outputs: &Outputs<'_>) -> Option<Fit> {
         let all: usize = STRIDES.iter().map(|stride| cells(outputs.size, *stride)).sum();
         let classes = columns?.checked_sub(SIDES).filter(|c| *c > 0 && rows.is_none_or(|r| r == all))?;
         let reader = MatrixReader::new(output);
-        let decoder =
-            Box::new(NanoDet { reader, classes, size: outputs.size, candidates: Candidates::default() });
-        Some(Fit { output, classes: Some(classes), decoder })
+        let decoder = NanoDet { reader, classes, size: outputs.size, candidates: Candidates::default() };
+        Some(Fit::new(output, Some(classes), decoder))
     })
 }
 
@@ -141,7 +134,7 @@ impl Decoder for PicoDet {
         &mut self,
         outputs: &[TensorView<'_>],
         params: &DecodeParams,
-        out: &mut Vec<Detection>,
+        out: &mut Found,
     ) -> Result<DecodeReport, DecodeError> {
         out.clear();
         self.candidates.clear();
@@ -196,7 +189,7 @@ impl Decoder for NanoDet {
         &mut self,
         outputs: &[TensorView<'_>],
         params: &DecodeParams,
-        out: &mut Vec<Detection>,
+        out: &mut Found,
     ) -> Result<DecodeReport, DecodeError> {
         out.clear();
         let (size, classes) = (self.size, self.classes);

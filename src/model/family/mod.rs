@@ -1,10 +1,14 @@
-//! The table of detector families: how each codes boxes and scores, and how its models want their input.
+//! The table of model families: how each codes what it found, and how its models want their input.
 
+mod classifier;
 mod dense;
 mod detr;
+mod embedding;
 mod end_to_end;
+mod extra;
 mod gfl;
 mod grid;
+mod ssd;
 #[cfg(test)]
 mod tests;
 mod ultraface;
@@ -15,13 +19,22 @@ mod yunet;
 
 use super::decode::Decoder;
 use super::facts::TensorFacts;
+use super::sidecar::{Activation, BoxOrder};
+use crate::detection::Task;
 use crate::preprocess::{ColorOrder, ResizeMode};
 
 /// Every known family. A new one is a file of its own and a row here.
-pub static FAMILIES: [&Family; 10] = [
+pub static FAMILIES: [&Family; 22] = [
     &yolov5::FAMILY,
+    &yolov5::SEGMENT,
     &yolov8::FAMILY,
+    &yolov8::SEGMENT,
+    &yolov8::POSE,
+    &yolov8::OBB,
     &end_to_end::FAMILY,
+    &end_to_end::SEGMENT,
+    &end_to_end::POSE,
+    &end_to_end::OBB,
     &yolox::FAMILY,
     &yolox::DECODED,
     &gfl::PICODET,
@@ -29,6 +42,11 @@ pub static FAMILIES: [&Family; 10] = [
     &ultraface::FAMILY,
     &yunet::FAMILY,
     &detr::FAMILY,
+    &detr::JOINED,
+    &ssd::FAMILY,
+    &classifier::FAMILY,
+    &classifier::YOLO,
+    &embedding::FAMILY,
 ];
 
 /// A way to code detections in output tensors, shared by the models of one lineage.
@@ -46,8 +64,10 @@ pub struct Family {
     pub names: &'static [&'static str],
     /// True when another family has the same shapes and is far more common: this one is never guessed.
     pub only_by_name: bool,
-    /// True when Ultralytics' exporter, which signs the metadata, writes such models.
-    pub(super) ultralytics: bool,
+    /// What its models do.
+    pub task: Task,
+    /// The task in the metadata of Ultralytics' exporter, where that writes such models.
+    pub(super) ultralytics: Option<&'static str>,
     /// Finds the family's tensors among the outputs.
     pub(super) fit: fn(&Outputs<'_>) -> Option<Fit>,
 }
@@ -86,6 +106,16 @@ impl Preprocess {
         resize: ResizeMode::Letterbox,
         pad: 114.0,
     };
+
+    /// RGB with ImageNet's mean and standard deviation, the middle of the picture cut out.
+    pub(super) const IMAGENET: Self = Self {
+        color: ColorOrder::Rgb,
+        scale: [1.0 / 255.0; 3],
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+        resize: ResizeMode::CenterCrop,
+        pad: 0.0,
+    };
 }
 
 /// What a family looks at to see whether it fits.
@@ -96,6 +126,16 @@ pub(super) struct Outputs<'a> {
     pub(super) size: (usize, usize),
     /// True when the family was named, so that shapes need not prove it.
     pub(super) named: bool,
+    /// The task in the metadata.
+    pub(super) task: Option<&'a str>,
+    /// How many keypoints an object has and how many numbers each, where somebody says so.
+    pub(super) keypoints: Option<(usize, usize)>,
+    /// How many classes somebody names.
+    pub(super) labels: Option<usize>,
+    /// What somebody says about a classifier's output.
+    pub(super) activation: Option<Activation>,
+    /// The order of a box's edges, where somebody says so.
+    pub(super) box_order: Option<BoxOrder>,
 }
 
 impl Outputs<'_> {
@@ -108,6 +148,21 @@ impl Outputs<'_> {
         let matrices = self.tensors.iter().enumerate().filter_map(|(i, t)| Some((i, t.matrix()?)));
         let mut fits = matrices.filter_map(|(i, (rows, columns))| fit(i, rows, columns));
         fits.next().filter(|_| fits.next().is_none())
+    }
+
+    /// The output with the prototypes of masks, at a quarter of the input's size, and how many there are.
+    pub(super) fn prototypes(&self) -> Option<(usize, usize)> {
+        let quarter = [Some(self.size.1.div_ceil(4)), Some(self.size.0.div_ceil(4))];
+        let found = self.tensors.iter().position(|t| {
+            t.element.is_float() && matches!(&t.shape[..], [_, Some(_), rest @ ..] if *rest == quarter)
+        })?;
+        Some((found, self.tensors[found].shape[1]?))
+    }
+
+    /// The one output that is a vector, with its length.
+    pub(super) fn sole_vector(&self) -> Option<(usize, usize)> {
+        let [tensor] = self.tensors else { return None };
+        Some((0, tensor.vector().filter(|len| *len > 1)?))
     }
 
     /// True when `anchors` can be the predictions of `per_cell` anchors a cell: an open dimension can, and in
@@ -126,6 +181,14 @@ pub(super) struct Fit {
     /// How many classes; `None` when the shapes do not say.
     pub(super) classes: Option<usize>,
     pub(super) decoder: Box<dyn Decoder>,
+    /// What was assumed, for people.
+    pub(super) assumed: Option<String>,
+}
+
+impl Fit {
+    fn new(output: usize, classes: Option<usize>, decoder: impl Decoder + 'static) -> Self {
+        Self { output, classes, decoder: Box::new(decoder), assumed: None }
+    }
 }
 
 /// The index of the greatest score and the score; `None` when there is one that is not finite.

@@ -1,7 +1,7 @@
 //! UltraFace (Ultra-Light-Fast-Generic-Face-Detector-1MB, RFB and slim): faces, decoded by the model.
 
 use super::{Family, Fit, Outputs, Preprocess, first_beyond_unit};
-use crate::detection::Detection;
+use crate::detection::{Found, Task};
 use crate::geometry::BBox;
 use crate::model::decode::{
     Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, Matrix, MatrixReader, TensorView,
@@ -27,7 +27,8 @@ pub(super) static FAMILY: Family = Family {
     },
     names: &["face"],
     only_by_name: false,
-    ultralytics: false,
+    task: Task::Detect,
+    ultralytics: None,
     fit,
 };
 
@@ -49,8 +50,8 @@ fn fit(outputs: &Outputs<'_>) -> Option<Fit> {
     let (width, height) = (width as f32, height as f32);
     let readers = (MatrixReader::new(scores), MatrixReader::new(boxes));
     let candidates = Candidates::default();
-    let decoder = Box::new(UltraFace { scores: readers.0, boxes: readers.1, width, height, candidates });
-    Some(Fit { output: boxes, classes: Some(1), decoder })
+    let decoder = UltraFace { scores: readers.0, boxes: readers.1, width, height, candidates };
+    Some(Fit::new(boxes, Some(1), decoder))
 }
 
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Decoder for UltraFace {
         &mut self,
         outputs: &[TensorView<'_>],
         params: &DecodeParams,
-        out: &mut Vec<Detection>,
+        out: &mut Found,
     ) -> Result<DecodeReport, DecodeError> {
         out.clear();
         self.candidates.clear();

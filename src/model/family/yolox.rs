@@ -5,7 +5,9 @@
 //! a dry run tells the two apart.
 
 use super::dense::{Axis, Coding, Dense, Layout};
+use super::extra::Extra;
 use super::{Family, Fit, Outputs, Preprocess};
+use crate::detection::Task;
 use crate::preprocess::{ColorOrder, ResizeMode};
 
 const EXPECTS: &str = "[1, N, 5 + classes] with one prediction a grid cell";
@@ -29,7 +31,8 @@ pub(super) static FAMILY: Family = Family {
     preprocess: PREPROCESS,
     names: &[],
     only_by_name: false,
-    ultralytics: false,
+    task: Task::Detect,
+    ultralytics: None,
     fit: |outputs| fit(outputs, Coding::Grid),
 };
 
@@ -41,7 +44,8 @@ pub(super) static DECODED: Family = Family {
     preprocess: PREPROCESS,
     names: &[],
     only_by_name: true,
-    ultralytics: false,
+    task: Task::Detect,
+    ultralytics: None,
     fit: |outputs| fit(outputs, Coding::Center),
 };
 
@@ -54,7 +58,6 @@ fn fit(outputs: &Outputs<'_>, coding: Coding) -> Option<Fit> {
             return None;
         }
         let layout = Layout { axis: Axis::Rows, objectness: true, coding, classes };
-        let decoder = Box::new(Dense::new(output, layout, outputs.size));
-        Some(Fit { output, classes: Some(classes), decoder })
+        Some(Fit::new(output, Some(classes), Dense::new(output, layout, Extra::None, outputs.size)))
     })
 }

@@ -1,7 +1,7 @@
 //! YuNet (Wu et al., "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023): faces.
 
 use super::{Family, Fit, Outputs, Preprocess, TensorFacts, first_beyond_unit};
-use crate::detection::Detection;
+use crate::detection::{Found, Keypoint, Task};
 use crate::geometry::BBox;
 use crate::model::decode::{
     Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, Matrix, MatrixReader, TensorView,
@@ -10,8 +10,11 @@ use crate::model::decode::{
 use crate::preprocess::{ColorOrder, ResizeMode};
 
 const STRIDES: [usize; 3] = [8, 16, 32];
+/// Coordinates of the five points.
+const POINTS: usize = 10;
 
-/// For each stride the class's score, that of any object, the box and five points, of which boxes are read.
+/// For each stride the class's score, that of any object, the box and five points: right eye, left eye, tip of the
+/// nose, right and left corner of the mouth.
 pub(super) static FAMILY: Family = Family {
     name: "yunet",
     covers: "YuNet",
@@ -26,7 +29,8 @@ pub(super) static FAMILY: Family = Family {
     },
     names: &["face"],
     only_by_name: false,
-    ultralytics: false,
+    task: Task::Detect,
+    ultralytics: None,
     fit,
 };
 
@@ -44,14 +48,10 @@ fn fit(outputs: &Outputs<'_>) -> Option<Fit> {
             let fits = |m: &(Option<usize>, Option<usize>)| *m == (Some(columns * rows), Some(wide));
             matrices.iter().enumerate().filter(|(_, m)| fits(m)).nth(skip).map(|(i, _)| MatrixReader::new(i))
         };
-        find(10, 0)?;
-        levels.push(Level { class: find(1, 0)?, object: find(1, 1)?, boxes: find(4, 0)?, columns, stride });
+        let (class, object, boxes) = (find(1, 0)?, find(1, 1)?, find(4, 0)?);
+        levels.push(Level { class, object, boxes, points: find(POINTS, 0)?, columns, stride });
     }
-    Some(Fit {
-        output: 0,
-        classes: Some(1),
-        decoder: Box::new(YuNet { levels, candidates: Candidates::default() }),
-    })
+    Some(Fit::new(0, Some(1), YuNet { levels, candidates: Candidates::default(), picks: Vec::new() }))
 }
 
 #[derive(Debug)]
@@ -59,6 +59,7 @@ struct Level {
     class: MatrixReader,
     object: MatrixReader,
     boxes: MatrixReader,
+    points: MatrixReader,
     columns: usize,
     stride: usize,
 }
@@ -67,10 +68,12 @@ struct Level {
 struct YuNet {
     levels: Vec<Level>,
     candidates: Candidates,
+    /// The points of each candidate, in pixels.
+    picks: Vec<[f32; POINTS]>,
 }
 
-/// The score of the class, that of any object, and the box of each cell.
-type Maps<'a> = (Matrix<'a>, Matrix<'a>, Matrix<'a>);
+/// The score of the class, that of any object, the box and the points of each cell.
+type Maps<'a> = (Matrix<'a>, Matrix<'a>, Matrix<'a>, Matrix<'a>);
 
 impl Level {
     fn read<'a, 'v: 'a>(
@@ -86,7 +89,11 @@ impl Level {
         if boxes.columns != 4 || boxes.rows != class.rows {
             return Err(shape_error(&other, format!("{} rows of 4", class.rows)));
         }
-        Ok(((class, object, boxes), view))
+        let (points, other) = self.points.read(outputs)?;
+        if points.columns != POINTS || points.rows != class.rows {
+            return Err(shape_error(&other, format!("{} rows of {POINTS}", class.rows)));
+        }
+        Ok(((class, object, boxes, points), view))
     }
 }
 
@@ -95,33 +102,42 @@ impl Decoder for YuNet {
         &mut self,
         outputs: &[TensorView<'_>],
         params: &DecodeParams,
-        out: &mut Vec<Detection>,
+        out: &mut Found,
     ) -> Result<DecodeReport, DecodeError> {
         out.clear();
         self.candidates.clear();
+        self.picks.clear();
         for level in &mut self.levels {
             let (columns, stride) = (level.columns, level.stride as f32);
-            let ((class, object, boxes), _) = level.read(outputs)?;
+            let ((class, object, boxes, points), _) = level.read(outputs)?;
             let scores = class.values.iter().zip(object.values);
-            for (cell, ((class, object), [dx, dy, w, h])) in
-                scores.zip(boxes.values.as_chunks::<4>().0).enumerate()
-            {
+            let places = boxes.values.as_chunks::<4>().0.iter().zip(points.values.as_chunks::<POINTS>().0);
+            for (cell, ((class, object), ([dx, dy, w, h], points))) in scores.zip(places).enumerate() {
                 let score = (class.clamp(0.0, 1.0) * object.clamp(0.0, 1.0)).sqrt();
                 if !score.is_finite() {
                     self.candidates.count_non_finite();
                 } else if score >= params.confidence {
-                    let (x, y) = ((cell % columns) as f32 + dx, (cell / columns) as f32 + dy);
+                    let corner = [(cell % columns) as f32, (cell / columns) as f32];
+                    let (x, y) = (corner[0] + dx, corner[1] + dy);
                     let bbox = BBox::from_center(x * stride, y * stride, w.exp() * stride, h.exp() * stride);
-                    self.candidates.push(bbox, score, 0, &params.classes);
+                    self.candidates.push_of(self.picks.len(), bbox, None, (score, 0), &params.classes);
+                    self.picks.push(std::array::from_fn(|i| (points[i] + corner[i % 2]) * stride));
                 }
             }
         }
-        Ok(self.candidates.suppress(params, out))
+        let report = self.candidates.suppress(params, out);
+        for pick in self.candidates.sources() {
+            let point = |[x, y]: &[f32; 2]| Keypoint { x: *x, y: *y, confidence: 1.0 };
+            let points: [Keypoint; POINTS / 2] =
+                std::array::from_fn(|i| point(&self.picks[pick].as_chunks().0[i]));
+            out.details.keypoints.push(&points);
+        }
+        Ok(report)
     }
 
     fn check(&mut self, outputs: &[TensorView<'_>]) -> Result<(), DecodeError> {
         for level in &mut self.levels {
-            let ((class, object, _), view) = level.read(outputs)?;
+            let ((class, object, ..), view) = level.read(outputs)?;
             if let Some(score) = first_beyond_unit(class.values).or(first_beyond_unit(object.values)) {
                 return Err(implausible(&view, format!("a score of {score} where 0 to 1 is expected")));
             }

@@ -1,7 +1,9 @@
+mod tasks;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::detection::Detection;
+use crate::detection::{Detection, Found};
 use crate::geometry::{BBox, nms};
 use crate::model::facts::ElementKind;
 use crate::model::{ClassFilter, DecodeError, DecodeParams, DecodeReport, TensorData, TensorView};
@@ -10,11 +12,16 @@ const SIZE: (usize, usize) = (64, 32);
 /// Cells of strides 8, 16 and 32 in an input of 64x32.
 const CELLS: usize = 42;
 
+fn outputs<'a>(tensors: &'a [TensorFacts], size: (usize, usize)) -> Outputs<'a> {
+    let (task, keypoints, labels, activation, box_order) = (None, None, None, None, None);
+    Outputs { tensors, size, named: true, task, keypoints, labels, activation, box_order }
+}
+
 fn decoder(family: &str, shape: &[usize]) -> Box<dyn Decoder> {
     let shape = shape.iter().copied().map(Some).collect();
     let tensors = [TensorFacts { name: "out".into(), element: ElementKind::F32, shape }];
     let fit = Family::find(family).unwrap().fit;
-    fit(&Outputs { tensors: &tensors, size: SIZE, named: true }).unwrap().decoder
+    fit(&outputs(&tensors, SIZE)).unwrap().decoder
 }
 
 fn decode(
@@ -23,10 +30,10 @@ fn decode(
     values: &[f32],
     params: &DecodeParams,
 ) -> (Vec<Detection>, DecodeReport) {
-    let mut out = vec![Detection::default()];
+    let mut out = Found { items: vec![Detection::default()], ..Found::default() };
     let view = TensorView { name: "out", shape, data: TensorData::F32(values) };
     let report = decoder.decode(&[view], params, &mut out).unwrap();
-    (out, report)
+    (out.items, report)
 }
 
 fn detection(x: [f32; 4], confidence: f32, class_id: i32) -> Detection {
@@ -160,7 +167,7 @@ fn other_shapes_than_planned_are_errors() {
         let mut decoder = decoder(family, &planned);
         let values = [0.0; 7 * 44];
         let view = TensorView { name: "out", shape: &[1, 44, 7], data: TensorData::F32(&values) };
-        let mut out = Vec::new();
+        let mut out = Found::default();
         let error = decoder.decode(&[view], &DecodeParams::default(), &mut out).unwrap_err();
         assert!(matches!(error, DecodeError::Shape { .. }), "{family}: {error}");
     }
@@ -266,9 +273,9 @@ proptest! {
             for shape in [&shape[..], &[1, CELLS, values.len() / CELLS], &[values.len() / 6, 6]] {
                 let len = shape.iter().product::<usize>().min(values.len());
                 let view = TensorView { name: "out", shape, data: TensorData::F32(&values[..len]) };
-                let mut out = Vec::new();
+                let mut out = Found::default();
                 let _ = decoder.decode(&[view], &params, &mut out);
-                prop_assert!(out.iter().all(|d| d.bbox.is_valid()));
+                prop_assert!(out.items.iter().all(|d| d.bbox.is_valid()));
                 let _ = decoder.check(&[view]);
             }
         }
@@ -279,34 +286,56 @@ fn dense(shape: [usize; 3], columns: bool, objectness: bool) -> dense::Dense {
     use dense::{Axis, Coding, Dense, Layout};
     let (axis, fields) = if columns { (Axis::Columns, shape[1]) } else { (Axis::Rows, shape[2]) };
     let classes = fields - if objectness { 5 } else { 4 };
-    Dense::new(0, Layout { axis, objectness, coding: Coding::Center, classes }, SIZE)
+    Dense::new(0, Layout { axis, objectness, coding: Coding::Center, classes }, extra::Extra::None, SIZE)
 }
 
-/// A decoder of several outputs, and what it finds in them.
-fn found(
-    family: &str,
-    outputs: &[(&str, &[usize], &[f32])],
-    size: (usize, usize),
-    params: &DecodeParams,
-) -> (Vec<Detection>, DecodeReport) {
-    let facts = |(name, shape, _): &(&str, &[usize], &[f32])| TensorFacts {
+type Output<'a> = (&'a str, &'a [usize], &'a [f32]);
+
+fn facts(given: &[Output<'_>]) -> Vec<TensorFacts> {
+    let facts = |(name, shape, _): &Output<'_>| TensorFacts {
         name: (*name).into(),
         element: ElementKind::F32,
         shape: shape.iter().copied().map(Some).collect(),
     };
-    let tensors: Vec<_> = outputs.iter().map(facts).collect();
-    let fit = Family::find(family).unwrap().fit;
-    let mut decoder = fit(&Outputs { tensors: &tensors, size, named: false }).expect("it fits").decoder;
-    let views: Vec<_> = outputs
+    given.iter().map(facts).collect()
+}
+
+fn views<'a>(given: &[Output<'a>]) -> Vec<TensorView<'a>> {
+    given
         .iter()
         .map(|(name, shape, values)| TensorView { name, shape, data: TensorData::F32(values) })
-        .collect();
+        .collect()
+}
+
+/// What the decoder of a family finds in several outputs, with all that it says of it.
+fn found_all(
+    outputs: &Outputs<'_>,
+    family: &str,
+    given: &[Output<'_>],
+    params: &DecodeParams,
+) -> (Found, DecodeReport) {
+    let fit = Family::find(family).unwrap().fit;
+    let mut decoder = fit(outputs).expect("it fits").decoder;
+    let views = views(given);
     decoder.check(&views).unwrap();
-    let mut out = Vec::new();
+    let mut out = Found::default();
     let report = decoder.decode(&views, params, &mut out).unwrap();
     // A tensor that is missing is an error, not a panic.
-    assert!(decoder.decode(&views[1..], params, &mut Vec::new()).is_err());
+    assert!(decoder.decode(&views[1..], params, &mut Found::default()).is_err());
     (out, report)
+}
+
+/// The objects that the decoder of a family, which was not named, finds in several outputs.
+fn found(
+    family: &str,
+    given: &[Output<'_>],
+    size: (usize, usize),
+    params: &DecodeParams,
+) -> (Vec<Detection>, DecodeReport) {
+    let tensors = facts(given);
+    let (out, report) =
+        found_all(&Outputs { named: false, ..outputs(&tensors, size) }, family, given, params);
+    (out.items, report)
 }
 
 /// Logits of a distribution that lies on one number of cells.
@@ -398,21 +427,16 @@ fn detr_takes_the_best_class_of_each_query_and_suppresses_nothing() {
         .flat_map(|(i, row)| if i < 2 { row.to_vec() } else { vec![-9.0; 6] })
         .collect();
     let boxes = rows(5, 4, &[(0, &[0.5, 0.5, 0.5, 0.5]), (1, &[0.5, 0.5, 0.5, 0.5])]);
-    let outputs: [(&str, &[usize], &[f32]); 2] =
-        [("logits", &[1, 5, 6], &logits), ("pred_boxes", &[1, 5, 4], &boxes)];
-    let (found, _) = found("detr", &outputs, SIZE, &DecodeParams::default());
+    let given: [Output<'_>; 2] = [("logits", &[1, 5, 6], &logits), ("pred_boxes", &[1, 5, 4], &boxes)];
+    let (found, _) = found("detr", &given, SIZE, &DecodeParams::default());
     let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
     let bbox = [16.0, 8.0, 48.0, 24.0];
     close(&found, &[detection(bbox, sigmoid(2.0), 3), detection(bbox, 0.5, 1)]);
-    let tensors = outputs.map(|(name, shape, _)| TensorFacts {
-        name: name.into(),
-        element: ElementKind::F32,
-        shape: shape.iter().copied().map(Some).collect(),
-    });
+    let tensors = facts(&given);
     let others = FAMILIES.iter().filter(|f| f.name != "detr");
     for other in others {
         assert!(
-            (other.fit)(&Outputs { tensors: &tensors, size: SIZE, named: false }).is_none(),
+            (other.fit)(&Outputs { named: false, ..outputs(&tensors, SIZE) }).is_none(),
             "{}",
             other.name
         );

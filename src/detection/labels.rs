@@ -1,32 +1,6 @@
-//! What a detector says about one frame.
+//! Names of classes.
 
 use std::sync::Arc;
-
-use crate::geometry::{BBox, Candidate};
-
-/// One detected object.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Detection {
-    /// Where it is, in units of the frame.
-    pub bbox: BBox,
-    /// The detector's confidence in \[0, 1\].
-    pub confidence: f32,
-    /// The class's index in the model's output.
-    pub class_id: i32,
-}
-
-impl Candidate for Detection {
-    fn bbox(&self) -> BBox {
-        self.bbox
-    }
-    fn score(&self) -> f32 {
-        self.confidence
-    }
-    fn class(&self) -> i32 {
-        self.class_id
-    }
-}
 
 /// Names of a model's classes, indexed by class id. Cloning shares the table.
 ///
@@ -125,17 +99,6 @@ impl PartialEq<Labels> for LabelsRef<'_> {
     fn eq(&self, other: &Labels) -> bool {
         *self == other.view()
     }
-}
-
-/// What one model found on one frame; empty `items` mean that it looked and found nothing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Detections {
-    /// The model's id: unique among the models of a pipeline.
-    pub model: Arc<str>,
-    /// Names of the model's classes.
-    pub labels: Labels,
-    /// The objects, by falling confidence.
-    pub items: Vec<Detection>,
 }
 
 #[cfg(test)]
