@@ -98,7 +98,10 @@ fn prepare(
     if carries.detections {
         let detection = |id| Detection { bbox: place(id), confidence: 0.8, class_id: 0 };
         let items = (1..=OBJECTS).map(detection).collect();
-        DetectionMeta::add(writable, Detections { model: "bench".into(), labels: labels.clone(), items, ..Detections::default() });
+        DetectionMeta::add(
+            writable,
+            Detections { model: "bench".into(), labels: labels.clone(), items, ..Detections::default() },
+        );
     }
     if carries.tracks {
         let state = TrackState::Confirmed;

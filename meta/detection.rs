@@ -6,7 +6,7 @@ use gst::ffi;
 use gst::glib::ffi::{gboolean, gpointer};
 
 use crate::detection::{
-    Detection, Detections, Details, DetailsRef, Keypoint, LabelsRef, MaskSize, MasksRef, Parent, Quad,
+    Details, DetailsRef, Detection, Detections, Keypoint, LabelsRef, MaskSize, MasksRef, Parent, Quad,
     TableRef, Task,
 };
 
@@ -83,7 +83,10 @@ impl<'a> DetectionsRef<'a> {
 
     /// What the items are.
     pub fn task(&self) -> Task {
-        [Task::Detect, Task::Classify, Task::Embed].into_iter().find(|t| *t as u32 == self.view.task).unwrap_or_default()
+        [Task::Detect, Task::Classify, Task::Embed]
+            .into_iter()
+            .find(|t| *t as u32 == self.view.task)
+            .unwrap_or_default()
     }
 
     /// Nanoseconds from the frame that the model looked at to this one.

@@ -124,7 +124,8 @@ impl Cascade {
             self.tracks.retain(|_, entry| number - entry.seen <= FORGET_AFTER);
         }
         while self.tracks.len() > MAX_TRACKS {
-            let Some(oldest) = self.tracks.iter().min_by_key(|(id, e)| (e.seen, **id)).map(|(id, _)| *id) else {
+            let Some(oldest) = self.tracks.iter().min_by_key(|(id, e)| (e.seen, **id)).map(|(id, _)| *id)
+            else {
                 return;
             };
             self.tracks.remove(&oldest);

@@ -274,7 +274,10 @@ mod tests {
         assert!(scheduler.succeeded(&schedule, 220 * MS, 1, 1));
         assert_eq!(scheduler.admit(&schedule, 0, 221 * MS), Ok(()));
         let never = Schedule { retry_after: 0, ..schedule };
-        assert_eq!((scheduler.failed(&never, 0), scheduler.failed(&never, 0)), (Failure::Counted, Failure::Disabled));
+        assert_eq!(
+            (scheduler.failed(&never, 0), scheduler.failed(&never, 0)),
+            (Failure::Counted, Failure::Disabled)
+        );
         assert_eq!(scheduler.admit(&never, 0, u64::MAX), Err(Skip::Disabled));
     }
 

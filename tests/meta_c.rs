@@ -38,7 +38,10 @@ fn attach(buffer: &mut gst::BufferRef) {
     let bbox = BBox::new(0.25, 0.5, 0.75, 1.25);
     let item = Detection { bbox, confidence: 0.5, class_id: 1 };
     let labels = ["person", "größe"].into_iter().collect();
-    DetectionMeta::add(buffer, Detections { model: "det".into(), labels, items: vec![item, item], ..Detections::default() });
+    DetectionMeta::add(
+        buffer,
+        Detections { model: "det".into(), labels, items: vec![item, item], ..Detections::default() },
+    );
     DetectionMeta::add(buffer, Detections { model: "none".into(), ..Detections::default() });
     let track = Track { id: 1 << 52, age: 40, bbox, velocity: [0.5, -0.25], ..Track::default() };
     let items = vec![Track { state: TrackState::Coasted, label: 0, class_id: 7, ..track }];

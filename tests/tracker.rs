@@ -63,7 +63,12 @@ impl Rig {
 fn found(model: &str, names: &[&str], class_id: i32) -> Detections {
     let bbox = BBox::from_center(0.5, 0.5, 0.1, 0.3);
     let labels: Labels = names.iter().copied().collect();
-    Detections { model: model.into(), labels, items: vec![Detection { bbox, confidence: 0.9, class_id }], ..Detections::default() }
+    Detections {
+        model: model.into(),
+        labels,
+        items: vec![Detection { bbox, confidence: 0.9, class_id }],
+        ..Detections::default()
+    }
 }
 
 fn person() -> [Detections; 1] {

@@ -1,20 +1,16 @@
-//! A model that is understood and loaded, from a mapped frame to its detections.
+//! A model that runs, from a mapped frame to what was found in it.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use super::builtin;
-use super::onnx::{PROVIDER, Runtime, Session};
-use super::settings::Load;
-use crate::detection::{Detections, Labels};
+use super::model::{Model, Source, failed};
+use super::onnx::{Choice, Outputs, Runtime, Session};
+use crate::detection::{Found, Task};
 use crate::elements::provenance::now;
+use crate::geometry::BBox;
 use crate::image::{Colorimetry, Frame, PixelFormat, Plane};
-use crate::model::{self, DecodeParams, DecodeReport, Hints, LabelSource, Plan, TensorView, labels};
-use crate::preprocess::{Geometry, Padding, Preprocessor};
+use crate::model::{DecodeParams, DecodeReport, Decoder, ModelError};
+use crate::preprocess::{Geometry, Padding, PreprocessError, Preprocessor};
 
 /// Nanoseconds that each part of a frame took.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,221 +20,146 @@ pub(super) struct Times {
     pub(super) decode: u64,
 }
 
-/// What the model said about one frame.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub(super) detections: Detections,
-    pub(super) times: Times,
-    /// When work on the frame began and ended, on the monotonic clock.
-    pub(super) span: (u64, u64),
-    /// Candidates that were no detections.
-    pub(super) left_out: DecodeReport,
+/// How a model is loaded.
+pub(super) struct Order<'a> {
+    pub(super) source: &'a Source,
+    pub(super) runtime: &'a Runtime,
+    pub(super) choice: Choice,
+    /// Most pictures in one run, where the model leaves that open.
+    pub(super) batch: usize,
+    pub(super) id: Option<Arc<str>>,
+    pub(super) serial: u64,
 }
 
-/// A model ready to run.
+/// A model with all that one thread needs to run it.
 pub(super) struct Engine {
-    path: PathBuf,
-    pub(super) sha256: Arc<str>,
-    runtime: Arc<str>,
-    model: Arc<str>,
-    plan: Plan,
-    preprocessor: Preprocessor,
-    padding: Padding,
+    pub(super) model: Arc<Model>,
     session: Session,
-    dry_run: u64,
+    decoder: Box<dyn Decoder>,
+    preprocessor: Preprocessor,
+    paddings: Vec<Padding>,
+    geometries: Vec<Option<Geometry>>,
+    found: Found,
 }
 
-fn failed(path: &Path, why: impl std::fmt::Display) -> gst::ErrorMessage {
-    gst::error_msg!(gst::LibraryError::Init, ("Model {}: {why}", path.display()))
-}
-
-fn read_text(path: &Path, what: &str) -> Result<String, gst::ErrorMessage> {
-    std::fs::read_to_string(path)
-        .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ("{what} {}: {e}", path.display())))
-}
-
-/// SHA-256 in lower-case hex. It also finds out whether a file can be read at all.
-fn digest(mut model: impl Read) -> std::io::Result<String> {
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0; 1 << 16];
-    loop {
-        match model.read(&mut chunk)? {
-            0 => break,
-            n => hash.update(&chunk[..n]),
-        }
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("model", &self.model.path).finish_non_exhaustive()
     }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
-/// The description beside a model: MODEL.json or MODEL.onnx.json for MODEL.onnx.
-fn beside(model: &Path) -> Option<PathBuf> {
-    let mut appended = model.as_os_str().to_owned();
-    appended.push(".json");
-    [model.with_extension("json"), appended.into()].into_iter().find(|path| path.is_file())
-}
-
-/// What the properties and the description say (that beside `file` when none is set), with the names of a labels file read in.
-fn hints(load: &Load, file: Option<&Path>) -> Result<(Hints, Option<Hints>), gst::ErrorMessage> {
-    let labels = load.labels.as_deref().map(read_labels).transpose()?.map(LabelSource::Names);
-    let properties = Hints { labels, ..Hints::default() };
-    let Some(file) = load.model_config.clone().or_else(|| beside(file?)) else {
-        return Ok((properties, None));
-    };
-    let mut sidecar = Hints::from_json(&read_text(&file, "Model description")?)
-        .map_err(|e| settings_error(&file, "Model description", e))?;
-    if let Some(LabelSource::File(name)) = &sidecar.labels {
-        let list = file.parent().unwrap_or(Path::new("")).join(name);
-        sidecar.labels = Some(LabelSource::Names(read_labels(&list)?));
-    }
-    Ok((properties, Some(sidecar)))
-}
-
-fn read_labels(path: &Path) -> Result<Labels, gst::ErrorMessage> {
-    labels::from_text(&read_text(path, "Labels file")?).map_err(|e| settings_error(path, "Labels file", e))
-}
-
-fn settings_error(path: &Path, what: &str, why: impl std::fmt::Display) -> gst::ErrorMessage {
-    gst::error_msg!(gst::LibraryError::Settings, ("{what} {}: {why}", path.display()))
-}
+const WHOLE: BBox = BBox::new(0.0, 0.0, 1.0, 1.0);
 
 impl Engine {
-    /// Finds ONNX Runtime, loads the model, understands it and runs it twice on a grey frame: the first run
-    /// pays for one-time work and shows the outputs, the second is checked and timed.
+    /// Loads the model, understands it and runs it twice on a grey frame: the first run pays for one-time work and
+    /// shows the outputs, the second is checked and timed. `twin` is another engine of the same model.
     ///
     /// # Errors
     /// One message that names the file and what is wrong with it.
-    pub(super) fn load(load: &Load, plugin_dir: Option<&Path>) -> Result<Self, gst::ErrorMessage> {
-        let Some(path) = &load.model else {
-            return Err(gst::error_msg!(
-                gst::LibraryError::Settings,
-                (
-                    "No model is set; set the property model to the path of an ONNX file, or to {}",
-                    builtin::NAMES
-                )
-            ));
-        };
-        let builtin = builtin::find(path).map_err(|e| failed(path, e))?;
-        let sha256 = builtin
-            .map_or_else(|| digest(File::open(path)?), digest)
-            .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ("Model {}: {e}", path.display())))?;
-        let (properties, sidecar) = hints(load, builtin.is_none().then_some(path))?;
-        let runtime = Runtime::get(load.onnxruntime.as_deref(), plugin_dir)
-            .map_err(|e| gst::error_msg!(gst::LibraryError::Init, ("{e}")))?;
-        let mut session = Session::open(&runtime, path, builtin, load.threads).map_err(|e| {
-            failed(path, format_args!("ONNX Runtime {} does not load it: {e}", runtime.version))
-        })?;
+    pub(super) fn load(order: &Order<'_>, twin: Option<&Self>) -> Result<Self, gst::ErrorMessage> {
+        let Order { source, runtime, choice, batch, .. } = order;
+        let path = source.path.as_path();
+        let misunderstood = |e: ModelError| failed(path, e);
+        let mut session = source.open(runtime, *choice)?;
         let mut facts = session.facts();
-        let input = model::input(&facts, &properties, sidecar.as_ref()).map_err(|e| failed(path, e))?;
-        session.allocate(input.shape(), input.element).map_err(|e| failed(path, e))?;
-        let observe = |outputs: &[TensorView<'_>]| {
-            outputs.iter().enumerate().for_each(|(i, output)| facts.observe(i, output.shape));
+        let input = source.input(&facts).map_err(misunderstood)?;
+        session.allocate(&input, *batch).map_err(|e| failed(path, e))?;
+        let observe = |outputs: &Outputs<'_>| {
+            outputs.whole().iter().enumerate().for_each(|(i, output)| facts.observe(i, output.shape));
         };
-        session.run(observe).map_err(|e| failed(path, format_args!("a dry run fails: {e}")))?;
-        let plan = model::understand(&facts, &properties, sidecar.as_ref()).map_err(|e| failed(path, e))?;
+        session.run(1, observe).map_err(|e| failed(path, format_args!("a dry run fails: {e}")))?;
+        let plan = source.understand(&facts).map_err(misunderstood)?;
+        session.read_bytes_as(plan.quantization.clone());
+        let capacity = session.capacity();
+        let id = order.id.clone();
+        let model = Arc::new(Model { serial: order.serial, ..source.model(&plan, runtime, *choice, id) });
         let mut engine = Self {
-            sha256: sha256.into(),
-            runtime: runtime.version.clone(),
-            model: builtin::id(path).into(),
+            model: twin.map_or(model, |twin| twin.model.clone()),
             preprocessor: Preprocessor::new(plan.spec).map_err(|e| failed(path, e))?,
-            path: path.clone(),
-            padding: Padding::default(),
-            plan,
+            paddings: vec![Padding::default(); capacity],
+            geometries: vec![None; capacity],
             session,
-            dry_run: 0,
+            decoder: plan.decoder,
+            found: Found::default(),
         };
-        engine.check()?;
+        let took = engine.check(path)?;
+        if let Some(model) = Arc::get_mut(&mut engine.model) {
+            model.dry_run = took;
+        }
         Ok(engine)
     }
 
-    fn check(&mut self) -> Result<(), gst::ErrorMessage> {
+    /// Runs the model on a grey frame and says how long it took.
+    fn check(&mut self, path: &Path) -> Result<u64, gst::ErrorMessage> {
         let start = now();
         let grey = [114; 64 * 64];
         let planes = [Plane { data: &grey, stride: 64 }, Plane::default(), Plane::default()];
         let frame = Frame::new(PixelFormat::Gray8, 64, 64, Colorimetry::default(), planes)
-            .map_err(|e| failed(&self.path, e))?;
-        self.preprocess(&frame)?;
-        let decoder = &mut self.plan.decoder;
-        let checked = self.session.run(|outputs| decoder.check(outputs));
-        checked.map_err(|e| failed(&self.path, e))?.map_err(|e| failed(&self.path, e))?;
-        self.dry_run = now() - start;
+            .map_err(|e| failed(path, e))?;
+        self.fill(&frame, &[WHOLE])?;
+        let decoder = &mut self.decoder;
+        let checked = self.session.run(1, |outputs| outputs.of_picture(0, |views| decoder.check(views)));
+        checked.map_err(|e| failed(path, e))?.map_err(|e| failed(path, e))?;
+        Ok(now() - start)
+    }
+
+    /// Puts the regions, at most as many as a run takes, into the input tensor. A region without a part inside the
+    /// frame leaves its place as it was.
+    fn fill(&mut self, frame: &Frame<'_>, regions: &[BBox]) -> Result<(), gst::ErrorMessage> {
+        let Self { model, session, preprocessor, paddings, geometries, .. } = self;
+        for (i, (region, (padding, geometry))) in
+            regions.iter().zip(paddings.iter_mut().zip(geometries.iter_mut())).enumerate()
+        {
+            let place =
+                session.place(i).ok_or_else(|| failed(&model.path, "its input tensor has no place left"))?;
+            *geometry = match preprocessor.run_region(frame, *region, place, padding) {
+                Ok(geometry) => Some(geometry),
+                Err(PreprocessError::Region) => None,
+                Err(error) => return Err(failed(&model.path, error)),
+            };
+        }
         Ok(())
     }
 
-    fn preprocess(&mut self, frame: &Frame<'_>) -> Result<Geometry, gst::ErrorMessage> {
-        let input = self.session.input().ok_or_else(|| failed(&self.path, "it has no input tensor"))?;
-        self.preprocessor.run(frame, input, &mut self.padding).map_err(|e| failed(&self.path, e))
-    }
-
-    /// Nanoseconds that the dry run took.
-    pub(super) fn dry_run(&self) -> u64 {
-        self.dry_run
-    }
-
-    /// The execution provider that runs the model.
-    pub(super) fn provider(&self) -> &'static str {
-        PROVIDER
-    }
-
-    /// The class names, in the order of class ids.
-    pub(super) fn labels(&self) -> &Labels {
-        &self.plan.labels
-    }
-
-    /// How many classes the model tells apart, when it says so.
-    pub(super) fn classes(&self) -> Option<usize> {
-        self.plan.classes
-    }
-
-    /// What was understood, in one line.
-    pub(super) fn summary(&self) -> String {
-        format!("model {}: {}; ONNX Runtime {}", self.path.display(), self.plan.summary(), self.runtime)
-    }
-
-    /// The structure of the message `nvp-model-loaded`.
-    pub(super) fn describe(&self) -> gst::Structure {
-        let spec = &self.plan.spec;
-        gst::Structure::builder("nvp-model-loaded")
-            .field("model", self.path.to_string_lossy().as_ref())
-            .field("sha256", &*self.sha256)
-            .field("family", self.plan.family.name)
-            .field("width", spec.width as u32)
-            .field("height", spec.height as u32)
-            .field("classes", self.plan.classes.unwrap_or(self.plan.labels.len()) as u32)
-            .field("provider", PROVIDER)
-            .field("runtime", &*self.runtime)
-            .field("summary", self.plan.summary())
-            .field("assumptions", gst::List::new(&self.plan.assumptions))
-            .field("dry-run", self.dry_run)
-            .build()
-    }
-
-    /// Preprocesses, runs and decodes one frame.
+    /// Preprocesses, runs and decodes regions of a frame, and hands what was found in each, in units of the frame,
+    /// to `take` with the region's index. Regions without a part inside the frame are left out.
     ///
     /// # Errors
     /// One message that names the model and what failed.
-    pub(super) fn infer(
+    pub(super) fn look(
         &mut self,
         frame: &Frame<'_>,
+        regions: &[BBox],
         parameters: &DecodeParams,
-    ) -> Result<Report, gst::ErrorMessage> {
-        let start = now();
-        let geometry = self.preprocess(frame)?;
-        let filled = now();
-        // The detections go into the buffer's metadata, which keeps them.
-        let mut items = Vec::new();
-        let decoder = &mut self.plan.decoder;
-        let mut ran = filled;
-        let decoded = self.session.run(|outputs| {
-            ran = now();
-            decoder.decode(outputs, parameters, &mut items)
-        });
-        let left_out = decoded.map_err(|e| failed(&self.path, e))?.map_err(|e| failed(&self.path, e))?;
-        for detection in &mut items {
-            detection.bbox = geometry.to_frame(&detection.bbox);
+        mut take: impl FnMut(usize, &mut Found),
+    ) -> Result<(Times, DecodeReport), gst::ErrorMessage> {
+        let (mut times, mut left_out) = (Times::default(), DecodeReport::default());
+        let capacity = self.paddings.len().max(1);
+        for (first, regions) in (0..).step_by(capacity).zip(regions.chunks(capacity)) {
+            let start = now();
+            self.fill(frame, regions)?;
+            let filled = now();
+            let mut ran = filled;
+            let Self { model, session, decoder, geometries, found, .. } = self;
+            let decoded = session.run(regions.len(), |outputs| {
+                ran = now();
+                for (i, geometry) in geometries[..regions.len()].iter().enumerate() {
+                    let Some(geometry) = geometry else { continue };
+                    let report = outputs.of_picture(i, |views| decoder.decode(views, parameters, found))?;
+                    geometry.found_in_frame(found);
+                    if model.task != Task::Detect {
+                        found.items.iter_mut().for_each(|item| item.bbox = regions[i]);
+                    }
+                    left_out.add(report);
+                    take(first + i, found);
+                }
+                Ok::<_, crate::model::DecodeError>(())
+            });
+            decoded.map_err(|e| failed(&model.path, e))?.map_err(|e| failed(&model.path, e))?;
+            times.preprocess += filled - start;
+            times.run += ran - filled;
+            times.decode += now() - ran;
         }
-        let end = now();
-        let detections = Detections { model: self.model.clone(), labels: self.plan.labels.clone(), items };
-        let times = Times { preprocess: filled - start, run: ran - filled, decode: end - ran };
-        Ok(Report { detections, times, span: (start, end), left_out })
+        Ok((times, left_out))
     }
 }

@@ -5,36 +5,36 @@
 //! is held only to move items: never while a model runs, a pad pushes or a query is answered.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::engine::Report;
-use super::layout::Layout;
+use super::worker::{Look, Report};
+use crate::schedule::Skip;
 
-/// What a worker gets: a frame and how its pixels are laid out.
+/// What a worker gets: a frame and how to look at it.
 pub(super) struct Job {
     pub(super) ticket: u64,
     pub(super) buffer: gst::Buffer,
-    pub(super) layout: Arc<Layout>,
+    pub(super) look: Look,
 }
 
 /// How a frame fared.
 pub(super) enum Verdict {
     /// The model ran.
     Inferred(Report),
-    /// Left alone on purpose, with the reason.
-    Skipped(&'static str),
-    /// Could not be inferred: the stream ends here, with this error.
+    /// Left alone on purpose.
+    Skipped(Skip),
+    /// Could not be inferred.
     Failed(gst::ErrorMessage),
 }
 
 /// What is to be done with a frame that enters.
 pub(super) enum Order {
-    Infer(Arc<Layout>),
-    Skip(&'static str),
+    Infer(Look),
+    Skip(Skip),
 }
 
 enum Stage {
-    Waiting(Arc<Layout>),
+    Waiting(Look),
     Running,
     Done(gst::Buffer, Verdict),
 }
@@ -68,6 +68,8 @@ pub(super) struct Dropped {
 struct Line {
     items: VecDeque<Item>,
     frames: usize,
+    /// The most frames that are in it at once.
+    capacity: usize,
     next_ticket: u64,
     /// Why nothing may enter: what downstream answered to the last push.
     refusal: Option<gst::FlowError>,
@@ -104,8 +106,8 @@ impl Line {
     fn start_waiting(&mut self) -> Option<Job> {
         self.items.iter_mut().find_map(|item| match item {
             Item::Frame { ticket, buffer, stage: stage @ Stage::Waiting(_), .. } => {
-                let Stage::Waiting(layout) = std::mem::replace(stage, Stage::Running) else { return None };
-                Some(Job { ticket: *ticket, buffer: buffer.take()?, layout })
+                let Stage::Waiting(look) = std::mem::replace(stage, Stage::Running) else { return None };
+                Some(Job { ticket: *ticket, buffer: buffer.take()?, look })
             }
             _ => None,
         })
@@ -127,18 +129,17 @@ impl Line {
     }
 }
 
-/// The line. `capacity` bounds the frames in it.
+/// The line.
 pub(super) struct Flow {
     line: Mutex<Line>,
     changed: Condvar,
-    capacity: usize,
 }
 
 impl Flow {
-    /// A line for at most `capacity` frames. It starts closed: see [`Flow::open`].
-    pub(super) fn new(capacity: usize) -> Self {
+    /// A line that is closed: see [`Flow::open`].
+    pub(super) fn new() -> Self {
         let line = Line { flushing: true, closed: true, ..Line::default() };
-        Self { line: Mutex::new(line), changed: Condvar::new(), capacity }
+        Self { line: Mutex::new(line), changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
@@ -151,7 +152,7 @@ impl Flow {
 
     /// How many frames the line holds at most.
     pub(super) fn capacity(&self) -> usize {
-        self.capacity
+        self.lock().capacity
     }
 
     /// How many frames are in it now.
@@ -159,10 +160,11 @@ impl Flow {
         self.lock().frames
     }
 
-    /// Lets workers wait for jobs and everything enter.
-    pub(super) fn open(&self) {
+    /// Lets workers wait for jobs and everything enter, at most `capacity` frames at once.
+    pub(super) fn open(&self, capacity: usize) {
         let mut line = self.lock();
         line.clear();
+        line.capacity = capacity;
         (line.flushing, line.closed, line.refusal) = (false, false, None);
     }
 
@@ -214,14 +216,14 @@ impl Flow {
     /// Enters a frame, after waiting for room.
     pub(super) fn enter(&self, buffer: gst::Buffer, order: Order, now: u64) -> Result<(), gst::FlowError> {
         let mut line = self.lock();
-        while line.blocked().is_none() && line.frames >= self.capacity {
+        while line.blocked().is_none() && line.frames >= line.capacity {
             line = self.wait(line);
         }
         if let Some(why) = line.blocked() {
             return Err(why);
         }
         let (buffer, stage) = match order {
-            Order::Infer(layout) => (Some(buffer), Stage::Waiting(layout)),
+            Order::Infer(look) => (Some(buffer), Stage::Waiting(look)),
             Order::Skip(reason) => (None, Stage::Done(buffer, Verdict::Skipped(reason))),
         };
         let ticket = line.ticket();
@@ -316,7 +318,10 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::elements::inference::layout::Layout;
 
     fn frame(flow: &Flow, order: Order) {
         flow.enter(gst::Buffer::new(), order, 0).unwrap();
@@ -324,14 +329,15 @@ mod tests {
 
     fn opened(capacity: usize) -> Flow {
         gst::init().unwrap();
-        let flow = Flow::new(capacity);
-        flow.open();
+        let flow = Flow::new();
+        flow.open(capacity);
         flow
     }
 
     fn infer() -> Order {
         let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, 4, 4).build().unwrap();
-        Order::Infer(Arc::new(Layout::new(info).unwrap()))
+        let layout = Arc::new(Layout::new(info).unwrap());
+        Order::Infer(Look { layout, config: Arc::default(), time: 0, expires: None, budget: 0 })
     }
 
     #[test]
@@ -341,26 +347,26 @@ mod tests {
         assert!(flow.enter_event(gst::event::Gap::new(gst::ClockTime::ZERO, None)));
         frame(&flow, infer());
         let (first, second) = (flow.take().unwrap(), flow.take().unwrap());
-        flow.finish(second.ticket, second.buffer, Verdict::Skipped("second"));
-        flow.finish(first.ticket, first.buffer, Verdict::Skipped("first"));
+        flow.finish(second.ticket, second.buffer, Verdict::Skipped(Skip::Rate));
+        flow.finish(first.ticket, first.buffer, Verdict::Skipped(Skip::Gap));
         let mut seen = Vec::new();
         for _ in 0..3 {
             seen.push(match flow.leave() {
-                Some(Output::Frame { verdict: Verdict::Skipped(name), .. }) => name,
+                Some(Output::Frame { verdict: Verdict::Skipped(why), .. }) => why.as_str(),
                 Some(Output::Event(_)) => "event",
                 _ => "other",
             });
         }
-        assert_eq!(seen, ["first", "event", "second"]);
+        assert_eq!(seen, ["gap", "event", "rate"]);
         assert_eq!(flow.level(), 0);
     }
 
     #[test]
     fn a_full_line_blocks_until_something_leaves() {
         let flow = opened(1);
-        frame(&flow, Order::Skip("a"));
+        frame(&flow, Order::Skip(Skip::Gap));
         std::thread::scope(|scope| {
-            let entering = scope.spawn(|| flow.enter(gst::Buffer::new(), Order::Skip("b"), 0));
+            let entering = scope.spawn(|| flow.enter(gst::Buffer::new(), Order::Skip(Skip::Rate), 0));
             assert!(matches!(flow.leave(), Some(Output::Frame { .. })));
             assert!(entering.join().unwrap().is_ok());
         });
@@ -373,7 +379,7 @@ mod tests {
         frame(&flow, infer());
         let job = flow.take().unwrap();
         std::thread::scope(|scope| {
-            let entering = scope.spawn(|| flow.enter(gst::Buffer::new(), Order::Skip("b"), 0));
+            let entering = scope.spawn(|| flow.enter(gst::Buffer::new(), Order::Skip(Skip::Rate), 0));
             let leaving = scope.spawn(|| flow.leave().is_none());
             let asking = scope.spawn(|| flow.in_turn(|| true));
             assert_eq!(flow.flush_start().frames, 1);
@@ -382,15 +388,15 @@ mod tests {
             assert!(!asking.join().unwrap());
         });
         flow.flush_stop();
-        flow.finish(job.ticket, job.buffer, Verdict::Skipped("late"));
-        frame(&flow, Order::Skip("new"));
-        assert!(matches!(flow.leave(), Some(Output::Frame { verdict: Verdict::Skipped("new"), .. })));
+        flow.finish(job.ticket, job.buffer, Verdict::Skipped(Skip::Age));
+        frame(&flow, Order::Skip(Skip::Busy));
+        assert!(matches!(flow.leave(), Some(Output::Frame { verdict: Verdict::Skipped(Skip::Busy), .. })));
     }
 
     #[test]
     fn a_query_is_asked_in_its_turn() {
         let flow = opened(2);
-        frame(&flow, Order::Skip("before"));
+        frame(&flow, Order::Skip(Skip::Gap));
         std::thread::scope(|scope| {
             let asking = scope.spawn(|| flow.in_turn(|| flow.level() == 0));
             assert!(matches!(flow.leave(), Some(Output::Frame { .. })));
@@ -417,9 +423,9 @@ mod tests {
     fn a_refusal_reaches_those_who_enter() {
         let flow = opened(2);
         flow.refuse(gst::FlowError::NotLinked);
-        assert_eq!(flow.enter(gst::Buffer::new(), Order::Skip("a"), 0), Err(gst::FlowError::NotLinked));
+        assert_eq!(flow.enter(gst::Buffer::new(), Order::Skip(Skip::Gap), 0), Err(gst::FlowError::NotLinked));
         assert!(flow.leave().is_none());
         assert!(flow.relinked());
-        frame(&flow, Order::Skip("a"));
+        frame(&flow, Order::Skip(Skip::Gap));
     }
 }

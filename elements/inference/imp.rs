@@ -1,68 +1,67 @@
 // Locks: no lock is held while another is taken. `shared.flow` has its own, see there.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::JoinHandle;
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use super::Mode;
 use super::engine::Engine;
-use super::flow::Order;
 use super::layout::Layout;
-use super::settings::{Changed, Load, Settings, properties};
-use super::worker::{Shared, work};
-use crate::detection::Labels;
+use super::loader::{Loaded, Loader};
+use super::model::Model;
+use super::settings::{Changed, Settings, properties};
+use super::worker::{Shared, lock, work, work_beside};
 use crate::elements::AUTHOR;
-use crate::elements::provenance::{Feed, now};
+use crate::elements::provenance::Feed;
 use crate::elements::video;
-use crate::model::ClassFilter;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("nvpinference", gst::DebugColorFlags::empty(), Some("Object detection"))
+    gst::DebugCategory::new("nvpinference", gst::DebugColorFlags::empty(), Some("Inference"))
 });
 
-/// Frames between the pads: one in the model, one waiting for it, one being pushed.
-const IN_FLIGHT: usize = 3;
+/// Frames between the pads beside those in the workers: one waits for a worker, one is being pushed.
+const BESIDE_WORKERS: usize = 2;
 
 /// What the streaming thread knows of the stream.
 #[derive(Default)]
-struct Stream {
-    layout: Option<Arc<Layout>>,
-    position: u64,
+pub(super) struct Stream {
+    pub(super) layout: Option<Arc<Layout>>,
+    pub(super) segment: Option<gst::FormattedSegment<gst::ClockTime>>,
 }
 
-/// What this element writes into provenance, and the names of its model's classes.
-#[derive(Clone, Default)]
-pub(super) struct Identity {
-    pub(super) element: Arc<str>,
-    pub(super) sha256: Arc<str>,
-    pub(super) provider: Arc<str>,
-    labels: Labels,
-    classes: Option<usize>,
+/// The workers, and the settings that their engines were loaded with.
+struct Running {
+    settings: Box<Settings>,
+    threads: Vec<JoinHandle<Engine>>,
 }
 
 pub struct NvpInference {
-    sink: gst::Pad,
+    pub(super) sink: gst::Pad,
     pub(super) src: gst::Pad,
     settings: Mutex<Settings>,
-    engine: Mutex<Option<(Load, Engine)>>,
-    worker: Mutex<Option<(Load, JoinHandle<Engine>)>>,
-    identity: Mutex<Identity>,
+    /// In READY, and until the workers have them.
+    pub(super) engines: Mutex<Option<Loaded>>,
+    running: Mutex<Option<Running>>,
+    /// The model in force.
+    pub(super) model: Mutex<Option<Arc<Model>>>,
+    pub(super) loader: Mutex<Loader>,
+    serial: AtomicU64,
     pub(super) shared: Arc<Shared>,
-    stream: Mutex<Stream>,
+    pub(super) stream: Mutex<Stream>,
+    element: Mutex<Arc<str>>,
+    /// What the model is called where an element before this one uses the same id.
+    pub(super) alias: Mutex<Option<Arc<str>>>,
     pub(super) feed: Feed,
+    pub(super) asynchronous: AtomicBool,
     /// Latency that was last reported, in nanoseconds.
     pub(super) latency: AtomicU64,
     /// Downstream said that it does not read GstVideoMeta.
     pub(super) packed_only: AtomicBool,
     pub(super) nonfinite_told: AtomicBool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[glib::object_subclass]
@@ -109,12 +108,17 @@ impl ObjectSubclass for NvpInference {
             sink,
             src,
             settings: Mutex::default(),
-            engine: Mutex::default(),
-            worker: Mutex::default(),
-            identity: Mutex::default(),
-            shared: Arc::new(Shared::new(IN_FLIGHT)),
+            engines: Mutex::default(),
+            running: Mutex::default(),
+            model: Mutex::default(),
+            loader: Mutex::default(),
+            serial: AtomicU64::new(0),
+            shared: Arc::new(Shared::new()),
             stream: Mutex::default(),
+            element: Mutex::default(),
+            alias: Mutex::default(),
             feed: Feed::default(),
+            asynchronous: AtomicBool::new(false),
             latency: AtomicU64::new(0),
             packed_only: AtomicBool::new(false),
             nonfinite_told: AtomicBool::new(false),
@@ -137,23 +141,28 @@ impl ObjectImpl for NvpInference {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let changed = lock(&self.settings).set(pspec.name(), value);
+        let playing = lock(&self.running).is_some();
         match changed {
-            Changed::Load if self.obj().current_state() > gst::State::Ready => {
-                gst::warning!(
-                    CAT,
-                    imp = self,
-                    "{} takes effect after the next change to READY",
-                    pspec.name()
-                );
+            Changed::Start if playing => {
+                let name = pspec.name();
+                gst::warning!(CAT, imp = self, "{name} takes effect after the next change to READY");
             }
-            Changed::Load => {}
-            Changed::Parameters => self.update_parameters(),
+            Changed::Load if playing => self.reload(),
+            Changed::Start | Changed::Load => {}
+            Changed::Parameters => {
+                self.apply(&self.settings());
+            }
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => self.shared.stats().to_structure(self.shared.flow.level()).to_value(),
+            "generation" => self.shared.config().generation.to_value(),
+            "active-provider" => {
+                let model = lock(&self.model).clone();
+                model.map(|model| model.provider.to_string()).to_value()
+            }
             name => lock(&self.settings).get(name),
         }
     }
@@ -165,9 +174,9 @@ impl ElementImpl for NvpInference {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
             gst::subclass::ElementMetadata::new(
-                "Object detection",
+                "Inference",
                 "Filter/Analyzer/Video",
-                "Detects objects with an ONNX model and attaches them to the buffers as metadata; pixels are not changed",
+                "Detects, classifies, segments or describes objects with an ONNX model and attaches what it finds to the buffers as metadata; pixels are not changed",
                 AUTHOR,
             )
         });
@@ -198,14 +207,20 @@ impl ElementImpl for NvpInference {
                 self.load()?;
                 self.start()?;
             }
-            gst::StateChange::PausedToReady => self.shared.flow.close(),
+            gst::StateChange::PausedToReady => {
+                self.shared.flow.close();
+                self.shared.mailbox.close();
+            }
             _ => {}
         }
         let result = self.parent_change_state(transition);
         match transition {
             gst::StateChange::ReadyToPaused if result.is_err() => self.stop(),
             gst::StateChange::PausedToReady => self.stop(),
-            gst::StateChange::ReadyToNull => drop(lock(&self.engine).take()),
+            gst::StateChange::ReadyToNull => {
+                drop(lock(&self.engines).take());
+                drop(lock(&self.model).take());
+            }
             _ => {}
         }
         result
@@ -213,238 +228,78 @@ impl ElementImpl for NvpInference {
 }
 
 impl NvpInference {
-    /// Loads the model unless it is loaded with these settings already.
-    fn load(&self) -> Result<(), gst::StateChangeError> {
-        let settings = lock(&self.settings).clone();
-        let current = lock(&self.engine).take();
-        if let Some((load, engine)) = current
-            && load == settings.load
-        {
-            *lock(&self.engine) = Some((load, engine));
-            return Ok(());
-        }
-        let file = self.obj().factory().and_then(|f| f.plugin()).and_then(|p| p.filename());
-        let loaded =
-            Engine::load(&settings.load, file.as_deref().and_then(Path::parent)).and_then(|engine| {
-                ClassFilter::parse(&settings.classes, engine.labels(), engine.classes())
-                    .map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ("Property classes: {e}")))?;
-                Ok(engine)
-            });
-        let engine = loaded.map_err(|error| {
-            self.post_error_message(error);
-            gst::StateChangeError
-        })?;
-        *lock(&self.identity) = Identity {
-            element: self.obj().name().as_str().into(),
-            sha256: engine.sha256.clone(),
-            provider: engine.provider().into(),
-            labels: engine.labels().clone(),
-            classes: engine.classes(),
-        };
-        self.latency.store(engine.dry_run(), Ordering::Relaxed);
-        gst::info!(CAT, imp = self, "{}", engine.summary());
-        let message = engine.describe();
-        *lock(&self.engine) = Some((settings.load, engine));
-        self.update_parameters();
-        let _ = self.post_message(gst::message::Element::builder(message).src(&*self.obj()).build());
-        Ok(())
+    pub(super) fn settings(&self) -> Settings {
+        lock(&self.settings).clone()
     }
 
-    pub(super) fn identity(&self) -> Identity {
-        lock(&self.identity).clone()
+    /// This element's name, as provenance keeps it.
+    pub(super) fn name_in_provenance(&self) -> Arc<str> {
+        lock(&self.element).clone()
     }
 
-    /// Hands what may change while playing to the worker, for the next frame.
-    fn update_parameters(&self) {
-        let settings = lock(&self.settings).clone();
-        let identity = self.identity();
-        let mut parameters = (*self.shared.parameters()).clone();
-        parameters.confidence = settings.confidence;
-        parameters.iou = settings.iou;
-        parameters.max_detections = settings.max_detections as usize;
-        match ClassFilter::parse(&settings.classes, &identity.labels, identity.classes) {
-            Ok(filter) => parameters.classes = filter,
-            Err(error) if lock(&self.engine).is_some() || lock(&self.worker).is_some() => {
-                gst::element_imp_warning!(
-                    self,
-                    gst::LibraryError::Settings,
-                    ("Property classes: {error}; the former choice stays")
-                );
-            }
-            // Without a model the names cannot be checked yet; loading it does.
-            Err(_) => {}
-        }
-        *lock(&self.shared.parameters) = Arc::new(parameters);
+    /// The number of the next model that is loaded.
+    pub(super) fn next_serial(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn start(&self) -> Result<(), gst::StateChangeError> {
-        let Some((load, engine)) = lock(&self.engine).take() else { return Err(gst::StateChangeError) };
+        let Some(Loaded { settings, engines }) = lock(&self.engines).take() else {
+            return Err(gst::StateChangeError);
+        };
         *lock(&self.stream) = Stream::default();
+        *lock(&self.element) = self.obj().name().as_str().into();
+        *lock(&self.alias) = None;
         *self.shared.stats() = Default::default();
+        *lock(&self.shared.scheduler) = Default::default();
+        lock(&self.shared.cascade).clear();
         self.packed_only.store(false, Ordering::Relaxed);
         self.nonfinite_told.store(false, Ordering::Relaxed);
-        self.shared.flow.open();
-        let shared = self.shared.clone();
-        let thread = std::thread::Builder::new().name(format!("{}:infer", self.obj().name()));
-        match thread.spawn(move || work(&shared, engine)) {
-            Ok(worker) => {
-                *lock(&self.worker) = Some((load, worker));
-                Ok(())
-            }
-            Err(error) => {
-                gst::element_imp_error!(
-                    self,
-                    gst::ResourceError::NoSpaceLeft,
-                    ("Cannot start a thread: {error}")
-                );
-                Err(gst::StateChangeError)
+        let beside = settings.mode == Mode::Async;
+        self.asynchronous.store(beside, Ordering::Relaxed);
+        if beside {
+            self.shared.mailbox.open();
+        } else {
+            self.shared.flow.open(engines.len() + BESIDE_WORKERS);
+        }
+        let mut running = Running { settings, threads: Vec::new() };
+        for (i, engine) in engines.into_iter().enumerate() {
+            let shared = self.shared.clone();
+            let thread = std::thread::Builder::new().name(format!("{}:infer{i}", self.obj().name()));
+            let work = move || if beside { work_beside(&shared, engine) } else { work(&shared, engine) };
+            match thread.spawn(work) {
+                Ok(thread) => running.threads.push(thread),
+                Err(error) => {
+                    gst::element_imp_error!(
+                        self,
+                        gst::ResourceError::NoSpaceLeft,
+                        ("Cannot start a thread: {error}")
+                    );
+                    *lock(&self.running) = Some(running);
+                    self.stop();
+                    return Err(gst::StateChangeError);
+                }
             }
         }
+        *lock(&self.running) = Some(running);
+        Ok(())
     }
 
     fn stop(&self) {
+        self.join_loader();
         self.shared.flow.close();
-        if let Some((load, worker)) = lock(&self.worker).take()
-            && let Ok(engine) = worker.join()
-        {
-            *lock(&self.engine) = Some((load, engine));
+        self.shared.mailbox.close();
+        let Some(Running { settings, threads }) = lock(&self.running).take() else { return };
+        let count = threads.len();
+        let mut engines: Vec<Engine> = threads.into_iter().filter_map(|t| t.join().ok()).collect();
+        // A model that was loaded while playing and that some workers have not come to.
+        let spare = std::mem::take(&mut *lock(&self.shared.spare));
+        let newest = engines.iter().chain(&spare).map(|e| e.model.serial).max();
+        engines.extend(spare);
+        engines.retain(|engine| Some(engine.model.serial) == newest);
+        let reloaded = newest != lock(&self.model).as_ref().map(|model| model.serial);
+        // Loaded anew unless all is as it was.
+        if engines.len() == count && !reloaded {
+            *lock(&self.engines) = Some(Loaded { settings, engines });
         }
-    }
-
-    fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let arrived = now();
-        let interval = u64::from(lock(&self.settings).interval);
-        let order = {
-            let mut stream = lock(&self.stream);
-            let layout = stream.layout.clone().ok_or(gst::FlowError::NotNegotiated)?;
-            let turn = stream.position.is_multiple_of(interval + 1);
-            if buffer.flags().contains(gst::BufferFlags::GAP) {
-                Order::Skip("gap")
-            } else {
-                stream.position += 1;
-                if turn { Order::Infer(layout) } else { Order::Skip("interval") }
-            }
-        };
-        self.shared.stats().frames_in += 1;
-        self.shared.flow.enter(buffer, order, arrived)?;
-        Ok(gst::FlowSuccess::Ok)
-    }
-
-    fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        gst::log!(CAT, obj = pad, "{event:?}");
-        match event.view() {
-            gst::EventView::FlushStart(_) => {
-                let dropped = self.shared.flow.flush_start();
-                self.shared.stats().flushed += dropped.frames as u64;
-                self.keep(dropped.sticky);
-                let forwarded = self.src.push_event(event);
-                let _ = self.src.pause_task();
-                forwarded
-            }
-            gst::EventView::FlushStop(_) => {
-                let forwarded = self.src.push_event(event);
-                lock(&self.stream).position = 0;
-                self.shared.flow.flush_stop();
-                self.start_task().is_ok() && forwarded
-            }
-            gst::EventView::Caps(caps) => {
-                self.accept_caps(caps.caps()) && self.shared.flow.enter_event(event)
-            }
-            gst::EventView::StreamStart(start) => {
-                self.feed.begin(start.stream_id());
-                self.shared.flow.enter_event(event)
-            }
-            gst::EventView::Eos(_) => {
-                let entered = self.shared.flow.enter_event(event);
-                if !entered {
-                    self.report_refusal();
-                }
-                entered
-            }
-            _ if event.is_serialized() => self.shared.flow.enter_event(event),
-            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
-        }
-    }
-
-    fn accept_caps(&self, caps: &gst::CapsRef) -> bool {
-        let Ok(info) = gst_video::VideoInfo::from_caps(caps) else {
-            gst::element_imp_error!(self, gst::StreamError::Format, ("These are no raw video caps: {caps}"));
-            return false;
-        };
-        if info.interlace_mode() != gst_video::VideoInterlaceMode::Progressive {
-            gst::element_imp_error!(
-                self,
-                gst::StreamError::Format,
-                (
-                    "Interlaced video ({:?}) is not read: a moving object would be torn in two. Put 'deinterlace' before this element",
-                    info.interlace_mode()
-                )
-            );
-            return false;
-        }
-        gst::debug!(CAT, imp = self, "caps {caps}");
-        let Some(layout) = Layout::new(info) else { return false };
-        lock(&self.stream).layout = Some(Arc::new(layout));
-        true
-    }
-
-    fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        if !query.type_().is_serialized() {
-            return gst::Pad::query_default(pad, Some(&*self.obj()), query);
-        }
-        let in_turn = self.shared.flow.in_turn(|| {
-            let answered = self.src.peer_query(query);
-            match query.view_mut() {
-                gst::QueryViewMut::Allocation(allocation) => self.offer_video_meta(allocation, answered),
-                _ => answered,
-            }
-        });
-        gst::log!(CAT, obj = pad, "{query:?}: {in_turn}");
-        in_turn
-    }
-
-    /// Any stride is read here, so GstVideoMeta is offered whatever is downstream. Where that does not read
-    /// it, frames of another layout than the caps' are copied into it: see `pack`.
-    fn offer_video_meta(&self, allocation: &mut gst::query::Allocation, answered: bool) -> bool {
-        let offered = allocation.find_allocation_meta::<gst_video::VideoMeta>().is_some();
-        self.packed_only.store(!(answered && offered), Ordering::Relaxed);
-        if !offered {
-            allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
-        }
-        true
-    }
-
-    fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        if event.type_() == gst::EventType::Reconfigure && self.shared.flow.relinked() {
-            let _ = self.start_task();
-        }
-        gst::Pad::event_default(pad, Some(&*self.obj()), event)
-    }
-
-    fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        if query.type_() != gst::QueryType::Latency {
-            return gst::Pad::query_default(pad, Some(&*self.obj()), query);
-        }
-        let answered = self.sink.peer_query(query);
-        if let gst::QueryViewMut::Latency(latency) = query.view_mut()
-            && answered
-        {
-            let (live, min, max) = latency.result();
-            let ours = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed));
-            let held = ours * self.shared.flow.capacity() as u64;
-            latency.set(live, min + ours, max.map(|max| max + held));
-        }
-        answered
-    }
-
-    fn src_activate(&self, mode: gst::PadMode, active: bool) -> Result<(), gst::LoggableError> {
-        if mode != gst::PadMode::Push {
-            return Err(gst::loggable_error!(CAT, "Only push mode is possible"));
-        }
-        if active {
-            return self.start_task().map_err(|_| gst::loggable_error!(CAT, "Cannot start the source task"));
-        }
-        self.shared.flow.flush_start();
-        self.src.stop_task().map_err(|_| gst::loggable_error!(CAT, "Cannot stop the source task"))
     }
 }

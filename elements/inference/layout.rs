@@ -24,6 +24,14 @@ impl Layout {
         })
     }
 
+    /// Nanoseconds from one frame to the next, 0 when the caps do not say.
+    pub(super) fn frame_time(&self) -> u64 {
+        let fps = self.info.fps();
+        let (frames, seconds) =
+            (u64::try_from(fps.numer()).unwrap_or(0), u64::try_from(fps.denom()).unwrap_or(0));
+        (seconds * 1_000_000_000).checked_div(frames).unwrap_or(0)
+    }
+
     /// A mapped frame of this stream, as borrowed planes.
     pub(super) fn frame<'f>(
         &self,

@@ -45,15 +45,157 @@ use gst::glib;
 use gst::prelude::*;
 
 mod builtin;
+mod deliver;
 mod engine;
 mod flow;
 mod imp;
 mod layout;
+mod loader;
+mod mailbox;
+mod model;
 mod onnx;
+mod regions;
 mod settings;
+mod sink;
 mod source;
 mod stats;
 mod worker;
+
+use crate::{cascade, schedule};
+
+/// When a result reaches the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "NvpInferenceMode")]
+pub enum Mode {
+    /// With its own frame.
+    #[default]
+    #[enum_value(name = "Each buffer waits for its own result", nick = "sync")]
+    Sync,
+    /// With a later one.
+    #[enum_value(
+        name = "Buffers go on at once; the newest is inferred, its result goes with the next buffer",
+        nick = "async"
+    )]
+    Async,
+}
+
+/// What a model looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "NvpInferenceRegion")]
+pub enum RegionSource {
+    /// The picture.
+    #[default]
+    #[enum_value(name = "The whole frame", nick = "frame")]
+    Frame,
+    /// What detectors before this element found.
+    #[enum_value(name = "Each detected object", nick = "detections")]
+    Detections,
+    /// What a tracker before this element follows.
+    #[enum_value(name = "Each confirmed track", nick = "tracks")]
+    Tracks,
+}
+
+/// What follows a run that took more than twice its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "NvpInferenceCost")]
+pub enum CostHint {
+    /// Nothing.
+    #[default]
+    #[enum_value(name = "No pause", nick = "low")]
+    Low,
+    /// A short pause.
+    #[enum_value(name = "A pause of 100 ms", nick = "medium")]
+    Medium,
+    /// A long pause.
+    #[enum_value(name = "A pause of 500 ms", nick = "high")]
+    High,
+}
+
+/// Which look at a track serves until the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "NvpInferenceCache")]
+pub enum Cache {
+    /// The last.
+    #[default]
+    #[enum_value(name = "The most recent look", nick = "recent")]
+    Recent,
+    /// The best.
+    #[enum_value(name = "The look at the largest and most certain picture", nick = "best")]
+    Best,
+}
+
+/// What happens when a provider is not to be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "NvpInferenceProviderPolicy")]
+pub enum ProviderPolicy {
+    /// An error.
+    #[default]
+    #[enum_value(name = "An error when none of the list can be had", nick = "require")]
+    Require,
+    /// A warning.
+    #[enum_value(
+        name = "A warning and the message nvp-provider-missing; then the CPU runs the model",
+        nick = "prefer"
+    )]
+    Prefer,
+}
+
+/// The type that an engine computes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "NvpInferencePrecision")]
+pub enum PrecisionHint {
+    /// As the model says.
+    #[default]
+    #[enum_value(name = "As the model says", nick = "auto")]
+    Auto,
+    /// 32 bits.
+    #[enum_value(name = "32-bit floats", nick = "f32")]
+    F32,
+    /// 16 bits with the range of 32.
+    #[enum_value(name = "bfloat16: OpenVINO on a CPU with AVX-512", nick = "bf16")]
+    Bf16,
+    /// 16 bits.
+    #[enum_value(name = "16-bit floats", nick = "f16")]
+    F16,
+}
+
+impl From<CostHint> for schedule::Cost {
+    fn from(hint: CostHint) -> Self {
+        match hint {
+            CostHint::Low => Self::Low,
+            CostHint::Medium => Self::Medium,
+            CostHint::High => Self::High,
+        }
+    }
+}
+
+impl From<schedule::Cost> for CostHint {
+    fn from(cost: schedule::Cost) -> Self {
+        match cost {
+            schedule::Cost::Low => Self::Low,
+            schedule::Cost::Medium => Self::Medium,
+            schedule::Cost::High => Self::High,
+        }
+    }
+}
+
+impl From<Cache> for cascade::Keep {
+    fn from(cache: Cache) -> Self {
+        match cache {
+            Cache::Recent => Self::Recent,
+            Cache::Best => Self::Best,
+        }
+    }
+}
+
+impl From<cascade::Keep> for Cache {
+    fn from(keep: cascade::Keep) -> Self {
+        match keep {
+            cascade::Keep::Recent => Self::Recent,
+            cascade::Keep::Best => Self::Best,
+        }
+    }
+}
 
 glib::wrapper! {
     /// See the [module's page](self).

@@ -6,12 +6,8 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::engine::Report;
 use super::flow::{Output, Verdict};
 use super::imp::{CAT, NvpInference};
-use crate::elements::provenance::now;
-use crate::meta::DetectionMeta;
-use crate::provenance::{Outcome, Stage};
 
 impl NvpInference {
     pub(super) fn start_task(&self) -> Result<(), glib::BoolError> {
@@ -79,73 +75,17 @@ impl NvpInference {
         arrived: u64,
         verdict: Verdict,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let writable = buffer.make_mut();
-        match verdict {
-            Verdict::Inferred(report) => self.attach(writable, report),
-            Verdict::Skipped(reason) => {
-                self.shared.stats().skip(reason);
-                self.sign(writable, (arrived, now()), false, Outcome::Skipped(reason.into()));
-            }
-            Verdict::Failed(error) => {
-                self.post_error_message(error);
-                // What was finished before may be in a muxer that needs an end to be readable.
-                self.src.push_event(gst::event::Eos::new());
-                return Err(gst::FlowError::Error);
-            }
+        if let Err(why) = self.complete(buffer.make_mut(), arrived, verdict) {
+            // What was finished before may be in a muxer that needs an end to be readable.
+            self.src.push_event(gst::event::Eos::new());
+            return Err(why);
         }
         self.src.push(self.pack(buffer)?)
     }
 
-    fn attach(&self, buffer: &mut gst::BufferRef, report: Report) {
-        let usual = {
-            let mut stats = self.shared.stats();
-            stats.infer(&report.times, report.detections.items.len());
-            stats.nonfinite += report.left_out.non_finite as u64;
-            stats.degenerate += report.left_out.degenerate as u64;
-            stats.over_limit += report.left_out.over_limit as u64;
-            stats.usual_time()
-        };
-        gst::log!(CAT, imp = self, "{} detections, {:?}", report.detections.items.len(), report.times);
-        if report.left_out.non_finite > 0 && !self.nonfinite_told.swap(true, Ordering::Relaxed) {
-            self.tell_nonfinite(report.left_out.non_finite);
-        }
-        self.sign(buffer, report.span, true, Outcome::Ok);
-        DetectionMeta::add(buffer, report.detections);
-        self.follow_latency(usual);
-    }
-
-    fn tell_nonfinite(&self, candidates: usize) {
-        gst::warning!(CAT, imp = self, "{candidates} candidates with NaN or infinite values are left out");
-        let told =
-            gst::Structure::builder("nvp-model-nonfinite").field("candidates", candidates as u64).build();
-        let _ = self.post_message(gst::message::Element::builder(told).src(&*self.obj()).build());
-    }
-
-    /// Reports a new latency when frames usually take a quarter longer than was last said.
-    fn follow_latency(&self, usual: u64) {
-        let told = self.latency.load(Ordering::Relaxed);
-        if usual > told + told / 4 {
-            self.latency.store(usual, Ordering::Relaxed);
-            let _ = self.post_message(gst::message::Latency::builder().src(&*self.obj()).build());
-        }
-    }
-
-    fn sign(&self, buffer: &mut gst::BufferRef, (start, end): (u64, u64), ran: bool, outcome: Outcome) {
-        let identity = self.identity();
-        let stage = Stage {
-            element: identity.element,
-            model_sha256: ran.then_some(identity.sha256),
-            provider: ran.then_some(identity.provider),
-            start,
-            end,
-            outcome,
-        };
-        self.feed.sign(buffer, stage);
-    }
-
     /// The frame in the layout that its caps alone describe, when downstream said that it reads no other.
     /// This copies, which upstream would have had to do otherwise; it is counted as `repacked`.
-    fn pack(&self, buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
+    pub(super) fn pack(&self, buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
         if !self.packed_only.load(Ordering::Relaxed) {
             return Ok(buffer);
         }

@@ -1,6 +1,7 @@
 //! What `nvpinference` counts and times.
 
-use super::engine::Times;
+use super::worker::Report;
+use crate::schedule::Skip;
 use crate::stats::Histogram;
 
 /// Counts since the element left READY, and times of the frames that were inferred.
@@ -9,6 +10,7 @@ pub(super) struct Stats {
     pub(super) frames_in: u64,
     pub(super) inferred: u64,
     pub(super) detections: u64,
+    pub(super) failed: u64,
     pub(super) nonfinite: u64,
     pub(super) degenerate: u64,
     pub(super) over_limit: u64,
@@ -16,28 +18,43 @@ pub(super) struct Stats {
     /// Waiting when downstream took nothing more.
     pub(super) refused: u64,
     pub(super) flushed: u64,
-    skipped: Vec<(&'static str, u64)>,
+    /// Regions that were looked at, that an earlier look served, and that had to wait.
+    regions: [u64; 3],
+    skipped: [u64; Skip::ALL.len()],
     preprocess: Histogram,
     run: Histogram,
     decode: Histogram,
     total: Histogram,
+    age: Histogram,
 }
 
 impl Stats {
-    pub(super) fn skip(&mut self, reason: &'static str) {
-        match self.skipped.iter_mut().find(|(r, _)| *r == reason) {
-            Some((_, count)) => *count += 1,
-            None => self.skipped.push((reason, 1)),
+    pub(super) fn skip(&mut self, why: Skip) {
+        let place = Skip::ALL.iter().position(|known| *known == why);
+        if let Some(place) = place {
+            self.skipped[place] += 1;
         }
     }
 
-    pub(super) fn infer(&mut self, times: &Times, detections: usize) {
+    pub(super) fn infer(&mut self, report: &Report) {
+        let times = &report.times;
         self.inferred += 1;
-        self.detections += detections as u64;
+        self.detections += report.detections.items.len() as u64;
+        self.nonfinite += report.left_out.non_finite as u64;
+        self.degenerate += report.left_out.degenerate as u64;
+        self.over_limit += report.left_out.over_limit as u64;
+        for (count, more) in self.regions.iter_mut().zip(report.regions) {
+            *count += more as u64;
+        }
         self.preprocess.record(times.preprocess);
         self.run.record(times.run);
         self.decode.record(times.decode);
         self.total.record(times.preprocess + times.run + times.decode);
+    }
+
+    /// Counts the age of a result that came with a later frame, in nanoseconds.
+    pub(super) fn aged(&mut self, age: u64) {
+        self.age.record(age);
     }
 
     /// The time within which 95 of 100 frames are inferred, in nanoseconds.
@@ -50,20 +67,28 @@ impl Stats {
         let mut structure = gst::Structure::builder("application/x-nvp-inference-stats")
             .field("frames-in", self.frames_in)
             .field("inferred", self.inferred)
+            .field("failed", self.failed)
             .field("detections", self.detections)
             .field("candidates-nonfinite", self.nonfinite)
             .field("candidates-degenerate", self.degenerate)
             .field("candidates-over-limit", self.over_limit)
+            .field("regions-inferred", self.regions[0])
+            .field("regions-cached", self.regions[1])
+            .field("regions-waiting", self.regions[2])
             .field("repacked", self.repacked)
             .field("dropped-downstream", self.refused)
             .field("dropped-flush", self.flushed)
             .field("in-flight", level as u64)
             .build();
-        for reason in ["interval", "gap"] {
-            let count = self.skipped.iter().find(|(r, _)| *r == reason).map_or(0, |(_, n)| *n);
-            structure.set(format!("skipped-{reason}"), count);
+        for (reason, count) in Skip::ALL.iter().zip(self.skipped) {
+            structure.set(format!("skipped-{}", reason.as_str()), count);
         }
-        let times = [("preprocess", &self.preprocess), ("run", &self.run), ("decode", &self.decode)];
+        let times = [
+            ("preprocess", &self.preprocess),
+            ("run", &self.run),
+            ("decode", &self.decode),
+            ("age", &self.age),
+        ];
         for (name, histogram) in times {
             for (suffix, quantile) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
                 structure.set(format!("{name}-{suffix}"), histogram.quantile(quantile));

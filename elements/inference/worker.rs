@@ -1,71 +1,255 @@
-//! The thread that infers: takes frames from the line, brings them back with their detections.
+//! The threads that infer: they take frames from the line or the mailbox and bring back what was found.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::engine::{Engine, Report};
+use super::RegionSource;
+use super::engine::{Engine, Times};
 use super::flow::{Flow, Job, Verdict};
 use super::layout::Layout;
+use super::mailbox::{Finished, Mailbox};
+use super::model::Model;
+use super::regions;
+use super::settings::{Regions, Settings};
 use super::stats::Stats;
-use crate::model::DecodeParams;
+use crate::cascade::Cascade;
+use crate::detection::{Detections, Parent};
+use crate::elements::provenance::now;
+use crate::geometry::BBox;
+use crate::model::{DecodeParams, DecodeReport};
+use crate::schedule::{Schedule, Scheduler, Skip};
 
-/// What the element and its worker share.
+/// The settings in force, as frames carry them through the line.
+#[derive(Debug)]
+pub(super) struct Config {
+    pub(super) generation: u32,
+    /// The serial of the model they are for.
+    pub(super) model: u64,
+    pub(super) parameters: DecodeParams,
+    pub(super) schedule: Schedule,
+    /// Nanoseconds; 0 for no limit.
+    pub(super) max_age: u64,
+    pub(super) regions: Regions,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let Settings { schedule, regions, .. } = Settings::default();
+        Self { generation: 0, model: 0, parameters: DecodeParams::default(), schedule, max_age: 0, regions }
+    }
+}
+
+/// How a frame is to be looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    pub(super) layout: Arc<Layout>,
+    pub(super) config: Arc<Config>,
+    /// Running time of the frame in nanoseconds.
+    pub(super) time: u64,
+    /// When it gets too old, in nanoseconds of the monotonic clock.
+    pub(super) expires: Option<u64>,
+    /// Nanoseconds that there are for it.
+    pub(super) budget: u64,
+}
+
+/// What the model said about one frame.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) model: Arc<Model>,
+    pub(super) generation: u32,
+    pub(super) schedule: Schedule,
+    pub(super) detections: Detections,
+    pub(super) times: Times,
+    /// When work on the frame began and ended, on the monotonic clock.
+    pub(super) span: (u64, u64),
+    pub(super) budget: u64,
+    /// Candidates that were no detections.
+    pub(super) left_out: DecodeReport,
+    /// Regions that were looked at, that were served by an earlier look, and that wait for their turn.
+    pub(super) regions: [usize; 3],
+}
+
+/// What the element and its workers share. Each lock is held for a moment only and none while another is taken.
 pub(super) struct Shared {
     pub(super) flow: Flow,
-    pub(super) parameters: Mutex<Arc<DecodeParams>>,
+    pub(super) mailbox: Mailbox,
+    pub(super) config: Mutex<Arc<Config>>,
+    pub(super) scheduler: Mutex<Scheduler>,
+    pub(super) cascade: Mutex<Cascade>,
+    /// Engines of a model that was loaded while playing, one for each worker that still has an older one.
+    pub(super) spare: Mutex<Vec<Engine>>,
     pub(super) stats: Mutex<Stats>,
 }
 
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Shared {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { flow: Flow::new(capacity), parameters: Mutex::default(), stats: Mutex::default() }
+    pub(super) fn new() -> Self {
+        Self {
+            flow: Flow::new(),
+            mailbox: Mailbox::default(),
+            config: Mutex::default(),
+            scheduler: Mutex::default(),
+            cascade: Mutex::default(),
+            spare: Mutex::default(),
+            stats: Mutex::default(),
+        }
     }
 
-    pub(super) fn parameters(&self) -> Arc<DecodeParams> {
-        self.parameters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn config(&self) -> Arc<Config> {
+        lock(&self.config).clone()
     }
 
-    pub(super) fn stats(&self) -> std::sync::MutexGuard<'_, Stats> {
-        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn stats(&self) -> MutexGuard<'_, Stats> {
+        lock(&self.stats)
+    }
+
+    /// The newer model that was loaded meanwhile takes the place of `engine`, when `look` is meant for it.
+    fn renew(&self, engine: &mut Engine, look: &mut Look) {
+        if engine.model.serial == look.config.model {
+            return;
+        }
+        let spare = lock(&self.spare).pop_if(|spare| spare.model.serial > engine.model.serial);
+        if let Some(newer) = spare {
+            *engine = newer;
+        }
+        // Two changes in a row: the settings of the first are no use to the model of the second.
+        if engine.model.serial != look.config.model {
+            look.config = self.config();
+        }
     }
 }
 
 /// Infers until the line closes, then hands the engine back.
 pub(super) fn work(shared: &Shared, mut engine: Engine) -> Engine {
-    while let Some(Job { ticket, buffer, layout }) = shared.flow.take() {
-        let parameters = shared.parameters();
-        let verdict = match attempt(&mut engine, &buffer, &layout, &parameters) {
-            Ok(report) => Verdict::Inferred(report),
-            Err(error) => Verdict::Failed(error),
-        };
+    while let Some(Job { ticket, buffer, mut look }) = shared.flow.take() {
+        shared.renew(&mut engine, &mut look);
+        let verdict = attempt(shared, &mut engine, &buffer, &look);
         shared.flow.finish(ticket, buffer, verdict);
     }
     engine
 }
 
-/// One frame. A panic, which would be a defect of this plugin, ends the stream with an error and not with
-/// a pipeline that waits for ever.
-fn attempt(
-    engine: &mut Engine,
-    buffer: &gst::BufferRef,
-    layout: &Layout,
-    parameters: &DecodeParams,
-) -> Result<Report, gst::ErrorMessage> {
-    let inferring = AssertUnwindSafe(|| infer(engine, buffer, layout, parameters));
-    catch_unwind(inferring).unwrap_or_else(|_| {
+/// Infers the newest frame again and again until the mailbox closes, then hands the engine back.
+pub(super) fn work_beside(shared: &Shared, mut engine: Engine) -> Engine {
+    while let Some((stream, buffer, mut look)) = shared.mailbox.take() {
+        shared.renew(&mut engine, &mut look);
+        let verdict = attempt(shared, &mut engine, &buffer, &look);
+        shared.mailbox.give(Finished { stream, pts: buffer.pts(), verdict });
+    }
+    engine
+}
+
+/// One frame. A panic, which would be a defect of this plugin, is an error and not a pipeline that waits for ever.
+fn attempt(shared: &Shared, engine: &mut Engine, buffer: &gst::BufferRef, look: &Look) -> Verdict {
+    if look.expires.is_some_and(|expires| now() > expires) {
+        return Verdict::Skipped(Skip::Age);
+    }
+    let inferring = AssertUnwindSafe(|| infer(shared, engine, buffer, look));
+    let panicked = |_| {
         Err(gst::error_msg!(
             gst::LibraryError::Failed,
             ("Inference panicked; please report this as a defect")
         ))
-    })
+    };
+    match catch_unwind(inferring).unwrap_or_else(panicked) {
+        Ok(Some(report)) => Verdict::Inferred(report),
+        Ok(None) => Verdict::Skipped(Skip::NoRegion),
+        Err(error) => Verdict::Failed(error),
+    }
 }
 
 fn infer(
+    shared: &Shared,
     engine: &mut Engine,
     buffer: &gst::BufferRef,
+    look: &Look,
+) -> Result<Option<Report>, gst::ErrorMessage> {
+    let start = now();
+    let Look { layout, config, .. } = look;
+    let model = engine.model.clone();
+    let mut detections = Detections {
+        model: model.id.clone(),
+        labels: model.labels.clone(),
+        task: model.task,
+        ..Detections::default()
+    };
+    let (times, left_out, counts);
+    if config.regions.source == RegionSource::Frame {
+        const WHOLE: [BBox; 1] = [BBox::new(0.0, 0.0, 1.0, 1.0)];
+        let found = &mut detections;
+        (times, left_out) = mapped(buffer, layout, |frame| {
+            engine.look(frame, &WHOLE, &config.parameters, |_, said| {
+                // What was found goes into the buffer's metadata, which keeps it.
+                found.items = said.items.clone();
+                found.details = said.details.clone();
+            })
+        })?;
+        counts = [1, 0, 0];
+    } else {
+        let objects = regions::of(buffer, layout, &config.regions);
+        if objects.regions.is_empty() {
+            return Ok(None);
+        }
+        let mut chosen = Vec::new();
+        let waiting = lock(&shared.cascade).plan(&config.regions.policy, &objects.regions, &mut chosen);
+        let boxes: Vec<BBox> = chosen.iter().map(|i| objects.padded(*i, config.regions.padding)).collect();
+        let mut fresh = vec![None; objects.regions.len()];
+        (times, left_out) = if boxes.is_empty() {
+            Default::default()
+        } else {
+            mapped(buffer, layout, |frame| {
+                engine
+                    .look(frame, &boxes, &config.parameters, |i, said| fresh[chosen[i]] = Some(said.clone()))
+            })?
+        };
+        let mut recalled = 0;
+        let mut cascade = lock(&shared.cascade);
+        for (i, region) in objects.regions.iter().enumerate() {
+            let parent = objects.parents[i];
+            if let Some(said) = fresh[i].take() {
+                cascade.keep(&config.regions.policy, region, look.time, &said);
+                if region.track == 0 || config.regions.policy.keep == crate::cascade::Keep::Recent {
+                    add(&mut detections, &said, parent);
+                    continue;
+                }
+            }
+            let mut said = crate::detection::Found::default();
+            if let Some(time) = cascade.recall(region.track, &region.bbox, &mut said) {
+                recalled += 1;
+                add(&mut detections, &said, Parent { age: look.time.saturating_sub(time), ..parent });
+            }
+        }
+        drop(cascade);
+        detections.parent_models = objects.models;
+        counts = [chosen.len(), recalled, waiting];
+    }
+    Ok(Some(Report {
+        model,
+        generation: config.generation,
+        schedule: config.schedule,
+        detections,
+        times,
+        span: (start, now()),
+        budget: look.budget,
+        left_out,
+        regions: counts,
+    }))
+}
+
+fn add(detections: &mut Detections, said: &crate::detection::Found, parent: Parent) {
+    crate::cascade::append(said, &mut detections.items, &mut detections.details);
+    detections.parents.resize(detections.items.len(), parent);
+}
+
+/// Maps the frame for as long as `read` takes.
+fn mapped<R>(
+    buffer: &gst::BufferRef,
     layout: &Layout,
-    parameters: &DecodeParams,
-) -> Result<Report, gst::ErrorMessage> {
+    read: impl FnOnce(&crate::image::Frame<'_>) -> Result<R, gst::ErrorMessage>,
+) -> Result<R, gst::ErrorMessage> {
     let info = &layout.info;
     let mapped = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| {
         gst::error_msg!(
@@ -82,5 +266,5 @@ fn infer(
     let frame = layout
         .frame(&mapped)
         .map_err(|e| gst::error_msg!(gst::StreamError::Format, ("A frame cannot be read: {e}")))?;
-    engine.infer(&frame, parameters)
+    read(&frame)
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::Format;
 use crate::detection::{Detection, TableRef};
-use crate::meta::{DetectionMeta, DetectionsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta, ViewMeta};
+use crate::meta::{
+    DetectionMeta, DetectionsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta, ViewMeta,
+};
 use crate::record::{
-    self, DetectionRecord, Header, ParentRecord, ProvenanceRecord, RecordSource, StageOutcome, StageRecord, Timestamp,
-    TrackRecord, ViewRecord,
+    self, DetectionRecord, Header, ParentRecord, ProvenanceRecord, RecordSource, StageOutcome, StageRecord,
+    Timestamp, TrackRecord, ViewRecord,
 };
 
 /// What the events so far said of the buffers to come.
@@ -24,7 +26,15 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(format: Format, embeddings: bool, feed: Option<Arc<str>>) -> Self {
-        Self { format, embeddings, named: feed, stream_id: String::new(), size: None, segment: None, frames: 0 }
+        Self {
+            format,
+            embeddings,
+            named: feed,
+            stream_id: String::new(),
+            size: None,
+            segment: None,
+            frames: 0,
+        }
     }
 
     /// Another stream is another feed, whose frames count from 0, unless a property names the feed.

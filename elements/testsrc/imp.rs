@@ -19,7 +19,7 @@ use crate::elements::provenance::now;
 use crate::elements::{AUTHOR, video};
 use crate::image::{Colorimetry, PixelFormat};
 use crate::meta::{DetectionMeta, Origin, ProvenanceMeta, TruthMeta};
-use crate::provenance::{Outcome, Stage};
+use crate::provenance::Stage;
 use crate::scene::{self, Scene, Truth};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -306,14 +306,18 @@ impl BaseSrcImpl for NvpTestSrc {
             Detections::Noisy => scene::noisy(&truth, &errors, seed, &mut items),
         }
         if detections != Detections::None {
-            let found = detection::Detections { model: MODEL.into(), labels: truth.labels.clone(), items, ..Default::default() };
+            let found = detection::Detections {
+                model: MODEL.into(),
+                labels: truth.labels.clone(),
+                items,
+                ..Default::default()
+            };
             DetectionMeta::add(buffer, found);
         }
         let sequence = truth.frame;
         TruthMeta::set(buffer, truth);
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-        let stage =
-            Stage { element, start, end: now(), ..Stage::default() };
+        let stage = Stage { element, start, end: now(), ..Stage::default() };
         ProvenanceMeta::append(buffer, || Origin { feed, sequence, received }, stage);
         Ok(gst::FlowSuccess::Ok)
     }

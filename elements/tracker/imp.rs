@@ -13,7 +13,7 @@ use crate::elements::AUTHOR;
 use crate::elements::filter::{self, MetaFilter};
 use crate::elements::provenance::{Feed, now};
 use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta, ViewMeta};
-use crate::provenance::{Outcome, Stage};
+use crate::provenance::Stage;
 use crate::stats::Histogram;
 use crate::track::{Input, Observation, Parameters, Tracker, Tracks};
 

@@ -154,6 +154,15 @@ pub struct DecodeReport {
     pub over_limit: usize,
 }
 
+impl DecodeReport {
+    /// Adds what was left out of another picture.
+    pub fn add(&mut self, other: Self) {
+        self.non_finite += other.non_finite;
+        self.degenerate += other.degenerate;
+        self.over_limit += other.over_limit;
+    }
+}
+
 /// Why outputs cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecodeError {

@@ -14,7 +14,7 @@ mod time;
 
 pub use frame::{FrameRecord, Header, RecordSource, SCHEMA, SchemaName, write_line};
 pub use parts::{
-    DetectionRecord, EventRecord, MaskRecord, ParentRecord, ProvenanceRecord, SignalRecord, StageOutcome, StageRecord, TrackRecord,
-    ViewRecord,
+    DetectionRecord, EventRecord, MaskRecord, ParentRecord, ProvenanceRecord, SignalRecord, StageOutcome,
+    StageRecord, TrackRecord, ViewRecord,
 };
 pub use time::{InvalidTimestamp, Timestamp};

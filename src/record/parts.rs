@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize};
 
-use crate::detection::{Detection, DetailsRef, Keypoint, Quad, Task};
+use crate::detection::{DetailsRef, Detection, Keypoint, Quad, Task};
 use crate::geometry::BBox;
 use crate::provenance::{Outcome, Stage};
 use crate::track::{Track, TrackState};
@@ -164,7 +164,9 @@ impl<'de> Deserialize<'de> for MaskRecord<'_> {
         let size = usize::from(width) * usize::from(height);
         let total: u64 = runs.iter().map(|run| u64::from(*run)).sum();
         if total != size as u64 {
-            return Err(D::Error::custom(format_args!("the runs of a {width}x{height} mask add up to {total}")));
+            return Err(D::Error::custom(format_args!(
+                "the runs of a {width}x{height} mask add up to {total}"
+            )));
         }
         let mut cells = Vec::with_capacity(size);
         for (i, run) in runs.into_iter().enumerate() {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::detection::{Detection, Details, Keypoint, Quad};
+use crate::detection::{Details, Detection, Keypoint, Quad};
 use crate::geometry::BBox;
 use crate::provenance::{Outcome, Stage};
 use crate::track::{Track, TrackState};

@@ -1,0 +1,280 @@
+//! Loading models: before the stream, and while it flows.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::engine::{Engine, Order};
+use super::imp::{CAT, NvpInference};
+use super::model::Source;
+use super::onnx::{Choice, Precision, Provider, Runtime, wanted};
+use super::settings::{Load, Settings};
+use super::worker::{Config, lock};
+use super::{PrecisionHint, ProviderPolicy, RegionSource};
+use crate::model::{ClassFilter, DecodeParams};
+
+impl From<PrecisionHint> for Precision {
+    fn from(hint: PrecisionHint) -> Self {
+        match hint {
+            PrecisionHint::Auto => Self::Auto,
+            PrecisionHint::F32 => Self::F32,
+            PrecisionHint::Bf16 => Self::Bf16,
+            PrecisionHint::F16 => Self::F16,
+        }
+    }
+}
+
+/// The thread that loads a model while the stream flows, and whether it has more to do.
+#[derive(Default)]
+pub(super) struct Loader {
+    thread: Option<JoinHandle<()>>,
+    /// A property changed since the thread read the settings last.
+    again: bool,
+    running: bool,
+}
+
+/// An engine to use, and why those before it in the list are not used.
+struct Chosen {
+    choice: Choice,
+    missing: Vec<String>,
+}
+
+fn choose(load: &Load, threads: u32, runtime: &Runtime) -> Result<Chosen, gst::ErrorMessage> {
+    let settings = |why: String| gst::error_msg!(gst::LibraryError::Settings, ("Property provider: {why}"));
+    let precision = Precision::from(load.precision);
+    let mut missing = Vec::new();
+    for provider in wanted(&load.provider).map_err(settings)? {
+        match provider.usable(precision, runtime.path()) {
+            Ok(()) => return Ok(Chosen { choice: Choice { provider, precision, threads }, missing }),
+            Err(why) => missing.push(why),
+        }
+    }
+    if load.policy == ProviderPolicy::Require {
+        return Err(settings(format!(
+            "{}. With provider-policy=prefer the CPU runs the model then",
+            missing.join("; ")
+        )));
+    }
+    let choice = Choice { provider: Provider::Cpu, precision: Precision::Auto, threads };
+    Ok(Chosen { choice, missing })
+}
+
+impl NvpInference {
+    fn plugin_folder(&self) -> Option<PathBuf> {
+        let file = self.obj().factory()?.plugin()?.filename()?;
+        file.parent().map(Path::to_path_buf)
+    }
+
+    /// Loads as many engines as there are workers.
+    fn engines(&self, settings: &Settings) -> Result<Vec<Engine>, gst::ErrorMessage> {
+        let load = &settings.load;
+        let source = Source::read(load)?;
+        let runtime = Runtime::get(load.onnxruntime.as_deref(), self.plugin_folder().as_deref())
+            .map_err(|e| gst::error_msg!(gst::LibraryError::Init, ("{e}")))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (workers, threads) = load.arrangement(settings.mode, cores);
+        let Chosen { choice, missing } = choose(load, threads, &runtime)?;
+        let serial = self.next_serial();
+        let batch = if settings.regions.source == RegionSource::Frame { 1 } else { load.batch_size as usize };
+        let id = settings.model_id.clone();
+        let order = Order { source: &source, runtime: &runtime, choice, batch, id, serial };
+        let mut engines = Vec::with_capacity(workers);
+        for _ in 0..workers {
+            let engine = Engine::load(&order, engines.first())?;
+            engines.push(engine);
+        }
+        let first = &engines[0].model;
+        ClassFilter::parse(&settings.classes, &first.labels, first.classes)
+            .map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ("Property classes: {e}")))?;
+        for why in missing {
+            self.tell_missing(&why, &first.provider);
+        }
+        Ok(engines)
+    }
+
+    fn tell_missing(&self, why: &str, instead: &str) {
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Settings,
+            ("Property provider: {why}. {instead} runs the model instead")
+        );
+        let told =
+            gst::Structure::builder("nvp-provider-missing").field("reason", why).field("active", instead);
+        self.tell(told.build());
+    }
+
+    pub(super) fn tell(&self, structure: gst::Structure) {
+        let _ = self.post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+    }
+
+    /// Loads the model unless it is loaded with these settings already.
+    pub(super) fn load(&self) -> Result<(), gst::StateChangeError> {
+        let settings = self.settings();
+        let current = lock(&self.engines).take();
+        if let Some(loaded) = current
+            && loaded.fits(&settings)
+        {
+            *lock(&self.engines) = Some(loaded);
+            return Ok(());
+        }
+        let engines = self.engines(&settings).map_err(|error| {
+            self.post_error_message(error);
+            gst::StateChangeError
+        })?;
+        self.adopt(&engines, &settings);
+        *lock(&self.engines) = Some(Loaded { settings: Box::new(settings), engines });
+        Ok(())
+    }
+
+    /// Makes the settings that go with new engines those in force, and tells about the model.
+    fn adopt(&self, engines: &[Engine], settings: &Settings) {
+        let model = &engines[0].model;
+        self.latency.store(model.dry_run, std::sync::atomic::Ordering::Relaxed);
+        *lock(&self.model) = Some(model.clone());
+        let generation = self.apply(settings);
+        gst::info!(CAT, imp = self, "{}, {} workers", model.summary(), engines.len());
+        self.tell(model.describe(generation, engines.len()));
+        self.obj().notify("active-provider");
+    }
+
+    /// Makes settings those in force from the next frame on; returns their generation.
+    pub(super) fn apply(&self, settings: &Settings) -> u32 {
+        let model = lock(&self.model).clone();
+        let mut config = lock(&self.shared.config);
+        let classes = match &model {
+            Some(model) => ClassFilter::parse(&settings.classes, &model.labels, model.classes),
+            // Without a model the names cannot be checked yet; loading it does.
+            None => Ok(ClassFilter::default()),
+        };
+        let former = config.parameters.classes.clone();
+        let generation = config.generation + 1;
+        let (classes, refused) = match classes {
+            Ok(classes) => (classes, None),
+            Err(error) => (former, Some(error)),
+        };
+        *config = Arc::new(Config {
+            generation,
+            model: model.map_or(0, |model| model.serial),
+            parameters: DecodeParams {
+                confidence: settings.confidence,
+                iou: settings.iou,
+                max_detections: settings.max_detections as usize,
+                classes,
+                top_k: settings.top_k as usize,
+            },
+            schedule: settings.schedule,
+            max_age: u64::from(settings.max_age) * 1_000_000,
+            regions: settings.regions.clone(),
+        });
+        drop(config);
+        if let Some(error) = refused {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("Property classes: {error}; the former choice stays")
+            );
+        }
+        self.obj().notify("generation");
+        generation
+    }
+
+    /// Loads the model anew beside the stream and lets it take over between two frames.
+    pub(super) fn reload(&self) {
+        let mut loader = lock(&self.loader);
+        loader.again = true;
+        if loader.running {
+            return;
+        }
+        let former = loader.thread.take();
+        let element = self.obj().downgrade();
+        let thread = std::thread::Builder::new().name(format!("{}:load", self.obj().name()));
+        let spawned = thread.spawn(move || {
+            if let Some(element) = element.upgrade() {
+                element.imp().reload_all();
+            }
+        });
+        match spawned {
+            Ok(thread) => (loader.thread, loader.running) = (Some(thread), true),
+            Err(error) => gst::warning!(CAT, imp = self, "cannot start a thread to load the model: {error}"),
+        }
+        drop(loader);
+        // It has ended or is about to.
+        if let Some(former) = former {
+            let _ = former.join();
+        }
+    }
+
+    fn reload_all(&self) {
+        loop {
+            {
+                let mut loader = lock(&self.loader);
+                loader.running = std::mem::take(&mut loader.again);
+                if !loader.running {
+                    return;
+                }
+            }
+            let settings = self.settings();
+            match self.engines(&settings) {
+                Ok(engines) => self.hand_over(engines, &settings),
+                Err(error) => self.reject(&settings, &error),
+            }
+        }
+    }
+
+    fn hand_over(&self, engines: Vec<Engine>, settings: &Settings) {
+        let model = engines[0].model.clone();
+        let workers = engines.len();
+        let former = std::mem::replace(&mut *lock(&self.shared.spare), engines);
+        drop(former);
+        *lock(&self.model) = Some(model.clone());
+        let generation = self.apply(settings);
+        lock(&self.shared.cascade).clear();
+        gst::info!(CAT, imp = self, "from now on {}", model.summary());
+        self.tell(model.describe(generation, workers));
+        self.obj().notify("active-provider");
+    }
+
+    fn reject(&self, settings: &Settings, error: &gst::ErrorMessage) {
+        let why = error.to_string();
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Init,
+            ("The model in use stays, as the new one cannot be loaded: {why}")
+        );
+        let model = settings.load.model.as_deref().unwrap_or(Path::new(""));
+        let told = gst::Structure::builder("nvp-model-rejected")
+            .field("model", model.to_string_lossy().as_ref())
+            .field("reason", why)
+            .field("generation", self.shared.config().generation);
+        self.tell(told.build());
+    }
+
+    /// Waits until no model is being loaded any more.
+    pub(super) fn join_loader(&self) {
+        let thread = {
+            let mut loader = lock(&self.loader);
+            loader.again = false;
+            loader.thread.take()
+        };
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Engines that are ready, and the settings that they were loaded with.
+pub(super) struct Loaded {
+    pub(super) settings: Box<Settings>,
+    pub(super) engines: Vec<Engine>,
+}
+
+impl Loaded {
+    /// True when these engines are what `settings` ask for.
+    fn fits(&self, settings: &Settings) -> bool {
+        let of = |s: &Settings| (s.load.clone(), s.mode, s.model_id.clone(), s.regions.source);
+        of(&self.settings) == of(settings)
+    }
+}
