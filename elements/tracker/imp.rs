@@ -216,7 +216,7 @@ impl State {
             self.observations.extend(found.items().iter().map(|detection| {
                 let class = usize::try_from(detection.class_id).ok();
                 let label = class.and_then(|class| indices.get(class)).copied().unwrap_or(-1);
-                Observation { detection: *detection, label, embedding: None }
+                Observation { detection: *detection, label, age: found.age(), embedding: None }
             }));
         }
         looked

@@ -16,6 +16,7 @@
 //! | `yolov8-obb` | the same, -obb | + an angle | as `yolov8` |
 //! | `end-to-end` | YOLOv10, YOLO26 | \[1, N, 6\], no suppression | RGB / 255, letterbox, pad 114 |
 //! | `end-to-end-segment`, `-pose`, `-obb` | YOLO26-seg, -pose, -obb | the same + what `yolov8-...` add | as `end-to-end` |
+//! | `end-to-end-rtdetr` | RT-DETR from Ultralytics | \[1, N, 6\] in units of the input | RGB / 255, stretch |
 //! | `yolox` | YOLOX | \[1, N, 5 + C\], one a cell, grid not applied | BGR, letterbox-topleft, pad 114 |
 //! | `yolox-decoded` | YOLOX, grid applied | \[1, N, 5 + C\], one a cell; only by name | as `yolox` |
 //! | `picodet` | PicoDet | 4 of \[1, cells, C\] and 4 of \[1, cells, 32\], strides 8 to 64 | RGB, ImageNet mean and std, stretch |
@@ -23,7 +24,7 @@
 //! | `ultraface` | UltraFace | \[1, N, 2\] and \[1, N, 4\] | RGB, (x - 127) / 128, stretch |
 //! | `yunet` | YuNet, with five points | 12 maps of strides 8 to 32 | BGR, letterbox, pad 0 |
 //! | `detr` | RT-DETR, D-FINE | \[1, N, C\] logits and \[1, N, 4\], no suppression | RGB / 255, stretch |
-//! | `rtdetr` | RT-DETR from Ultralytics | \[1, N, 4 + C\], no suppression | RGB / 255, stretch |
+//! | `rtdetr` | older RT-DETR from Ultralytics | \[1, N, 4 + C\], no suppression | RGB / 255, stretch |
 //! | `ssd` | SSD and others with suppression in the graph | boxes, scores and classes, with or without a count | RGB / 255, stretch |
 //! | `classifier` | plain classifiers | \[1, C\] | RGB, ImageNet mean and std, center-crop |
 //! | `yolo-classify` | YOLOv8-cls to YOLO26-cls | \[1, C\] | RGB / 255, center-crop |

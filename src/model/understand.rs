@@ -223,6 +223,10 @@ pub fn understand(facts: &Facts, properties: &Hints, sidecar: Option<&Hints>) ->
         size: (input.width, input.height),
         named: false,
         task: facts.metadata.get("task").map(String::as_str),
+        is_rtdetr: facts
+            .metadata
+            .get("description")
+            .is_some_and(|d| d.to_ascii_lowercase().contains("rtdetr")),
         // imgsz reads two numbers the other way round.
         keypoints: keypoints.or(kpt_shape.map(|(numbers, count)| (count, numbers))),
         labels: labels.as_ref().map(|(labels, _)| labels.len()),

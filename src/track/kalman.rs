@@ -161,18 +161,20 @@ impl Axis {
         self.var_rate = step.keep * step.keep * self.var_rate + step.rate_noise * unit;
     }
 
-    fn update(&mut self, measured: f64, noise: f64, scale: f64) {
-        let total = self.var_value + noise * scale * scale;
+    /// Takes in a value that was measured `lag` seconds ago: then it was `value - lag * rate`.
+    fn update(&mut self, measured: f64, lag: f64, noise: f64, scale: f64) {
+        let (with_value, with_rate) = (self.var_value - lag * self.cov, self.cov - lag * self.var_rate);
+        let total = with_value - lag * with_rate + noise * scale * scale;
         if total <= 0.0 {
             return;
         }
-        let (gain, rate_gain) = (self.var_value / total, self.cov / total);
-        let innovation = measured - self.value;
+        let (gain, rate_gain) = (with_value / total, with_rate / total);
+        let innovation = measured - (self.value - lag * self.rate);
         self.value += gain * innovation;
         self.rate += rate_gain * innovation;
-        self.var_rate -= rate_gain * self.cov;
-        self.cov *= 1.0 - gain;
-        self.var_value *= 1.0 - gain;
+        self.var_value -= gain * with_value;
+        self.cov -= gain * with_rate;
+        self.var_rate -= rate_gain * with_rate;
     }
 }
 
@@ -217,15 +219,19 @@ impl BoxFilter {
         }
     }
 
-    /// Takes in a detected box. `noise` is the standard deviation of its centre and size, in sizes.
-    pub(super) fn update(&mut self, bbox: &BBox, noise: f32, aspect: f32) {
+    /// Takes in a box that was detected `lag` seconds ago.
+    pub(super) fn update(&mut self, bbox: &BBox, lag: f32, motion: &Motion, aspect: f32) {
         let (x, y, width, height) = parts(bbox);
         let (sx, sy) = scales(width, height, aspect);
-        let noise = f64::from(noise).powi(2);
-        self.x.update(x, noise, sx);
-        self.y.update(y, noise, sy);
-        self.width.update(width, noise, sx);
-        self.height.update(height, noise, sy);
+        let noise = f64::from(motion.measurement).powi(2);
+        let lag = f64::from(lag);
+        // What has moved the box since then is not in its rate yet.
+        let since = |process: Process| noise + if lag > 0.0 { process.over(lag).value_noise } else { 0.0 };
+        let (center, size) = (since(motion.center()), since(motion.size()));
+        self.x.update(x, lag, center, sx);
+        self.y.update(y, lag, center, sy);
+        self.width.update(width, lag, size, sx);
+        self.height.update(height, lag, size, sy);
         self.width.value = self.width.value.max(SMALLEST);
         self.height.value = self.height.value.max(SMALLEST);
     }
@@ -259,6 +265,15 @@ impl BoxFilter {
     pub(super) fn velocity(&self) -> [f32; 2] {
         [self.x.rate as f32, self.y.rate as f32]
     }
+}
+
+/// A box of the previous frame's view in this frame's, as [`BoxFilter::follow_view`] moves it.
+pub(super) fn followed(bbox: &BBox, to_previous: &[f32; 9]) -> BBox {
+    let (x, y, width, height) = parts(bbox);
+    let Some(view) = View::at(to_previous, x, y) else { return *bbox };
+    let [[xx, xy], [yx, yy]] = view.jacobian;
+    let (width, height) = (width * xx.hypot(yx), height * xy.hypot(yy));
+    BBox::from_center(view.point.0 as f32, view.point.1 as f32, width as f32, height as f32)
 }
 
 /// Where a point of the previous frame is now, and how its surroundings are stretched.

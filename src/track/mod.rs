@@ -94,6 +94,9 @@ pub struct Observation<'a> {
     /// Index of the class's name in the tracker's own label table, -1 when it has none. Observations of
     /// different labels or classes never join one track.
     pub label: i32,
+    /// Nanoseconds from the frame on which it was seen to this one: more than 0 when the detector works beside the
+    /// stream.
+    pub age: u64,
     /// Appearance, L2-normalised, when a re-identification model looked at the object.
     pub embedding: Option<&'a [f32]>,
 }

@@ -7,7 +7,7 @@ const ASPECT: f32 = 16.0 / 9.0;
 
 fn seen(x: f32, y: f32, confidence: f32, class_id: i32) -> Observation<'static> {
     let detection = Detection { bbox: BBox::from_center(x, y, 0.05, 0.15), confidence, class_id };
-    Observation { detection, label: class_id, embedding: None }
+    Observation { detection, label: class_id, age: 0, embedding: None }
 }
 
 fn step(tracker: &mut Tracker, time: u64, observations: &[Observation<'_>]) -> Vec<Track> {
@@ -151,7 +151,7 @@ fn any_observation() -> impl Strategy<Value = Observation<'static>> {
         |(edges, confidence, class_id)| {
             let bbox = BBox::new(edges[0], edges[1], edges[2], edges[3]);
             let detection = Detection { bbox, confidence, class_id };
-            Observation { detection, label: class_id, embedding: None }
+            Observation { detection, label: class_id, age: 0, embedding: None }
         },
     )
 }
@@ -181,4 +181,42 @@ proptest! {
             prop_assert!(begun <= observations.map_or(0, <[_]>::len));
         }
     }
+}
+
+/// Objects that cross the picture, seen by a detector that is `behind` frames late: the last error of the tracks'
+/// centres, and how many tracks there were.
+fn late(behind: u64, pan: f32) -> (f32, u64) {
+    const FRAME: u64 = SECOND / 30;
+    let mut tracker = Tracker::new(Parameters::default());
+    let place = |frame: u64, lane: f32| (0.1 + 0.004 * frame as f32 - pan * frame as f32, lane);
+    let to_previous = (pan != 0.0).then_some([1.0, 0.0, pan, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    let (mut worst, mut ids) = (0.0f32, 0);
+    for frame in 0..60u64 {
+        let source = frame.saturating_sub(behind);
+        let saw = |lane| {
+            let (x, y) = place(source, lane);
+            Observation { age: (frame - source) * FRAME, ..seen(x, y, 0.9, 0) }
+        };
+        let observations = [saw(0.2), saw(0.5), saw(0.8)];
+        let looked = (frame % 5 == 0 && frame >= behind).then_some(&observations[..]);
+        let input = Input { time: frame * FRAME, aspect: ASPECT, observations: looked, to_previous };
+        let tracks = tracker.step(&input);
+        ids = tracks.iter().map(|t| t.id).max().unwrap_or(ids);
+        if frame > 40 {
+            for (track, lane) in tracks.iter().zip([0.2, 0.5, 0.8]) {
+                worst = worst.max((track.bbox.center().0 - place(frame, lane).0).abs());
+            }
+        }
+    }
+    (worst, ids)
+}
+
+#[test]
+fn late_detections_are_predicted_over_their_age() {
+    let (error, ids) = late(0, 0.0);
+    assert!(error < 0.004 && ids == 3, "{error} {ids}");
+    let (error, ids) = late(6, 0.0);
+    assert!(error < 0.01 && ids == 3, "0.024 without prediction: {error} {ids}");
+    let (error, ids) = late(6, 0.01);
+    assert!(error < 0.01 && ids == 3, "while the camera pans: {error} {ids}");
 }

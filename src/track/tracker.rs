@@ -1,4 +1,6 @@
-use super::kalman::{BoxFilter, Transition};
+use std::collections::VecDeque;
+
+use super::kalman::{BoxFilter, Transition, followed};
 use super::{Input, Observation, Parameters, Track, TrackState};
 use crate::assignment::Assignment;
 use crate::geometry::BBox;
@@ -6,6 +8,8 @@ use crate::geometry::BBox;
 /// Two tracks that overlap more than this are of one object.
 const DUPLICATE_IOU: f32 = 0.85;
 const NANOSECONDS: f32 = 1e9;
+/// Moves of the view that are remembered: more than a detector beside the stream can be behind.
+const MOST_VIEWS: usize = 256;
 
 /// Gives detections identities over time. See [the module](super) for the method.
 ///
@@ -28,6 +32,10 @@ pub struct Tracker {
     /// Indices of the tracks that take part in a stage.
     candidates: Vec<usize>,
     reported: Vec<Track>,
+    /// When the view moved, and from where: for observations of earlier frames.
+    views: VecDeque<(u64, [f32; 9])>,
+    /// The observations' boxes in the view of this frame.
+    boxes: Vec<BBox>,
 }
 
 #[derive(Debug)]
@@ -47,8 +55,8 @@ impl Tracked {
         self.track.state == TrackState::Tentative
     }
 
-    /// How well an observation fits; 0 for another class.
-    fn fit(&self, observation: &Observation<'_>, fuse_score: bool) -> f32 {
+    /// How well an observation, whose box is `bbox` in this view, fits; 0 for another class.
+    fn fit(&self, observation: &Observation<'_>, bbox: &BBox, fuse_score: bool) -> f32 {
         let detection = &observation.detection;
         let named = observation.label >= 0;
         let same =
@@ -56,13 +64,20 @@ impl Tracked {
         if !same {
             return 0.0;
         }
-        let iou = self.track.bbox.iou(&detection.bbox);
+        let iou = self.earlier(observation.age).iou(bbox);
         if fuse_score { iou * detection.confidence } else { iou }
     }
 
     fn predict(&mut self, transition: &Transition, aspect: f32) {
         self.filter.predict(transition, aspect);
         self.place(self.filter.bbox());
+    }
+
+    /// Where it was `age` nanoseconds ago, as it moves now.
+    fn earlier(&self, age: u64) -> BBox {
+        let (b, [vx, vy]) = (self.track.bbox, self.track.velocity);
+        let (x, y) = (vx * seconds(age), vy * seconds(age));
+        BBox::new(b.x_min - x, b.y_min - y, b.x_max - x, b.y_max - y)
     }
 
     fn place(&mut self, bbox: BBox) {
@@ -96,6 +111,7 @@ impl Tracker {
     /// Ends all tracks and starts a new run: the time of the next step may be any. Ids go on rising.
     pub fn end_all(&mut self) {
         self.tracks.clear();
+        self.views.clear();
         self.time = None;
         self.fresh = true;
     }
@@ -112,6 +128,7 @@ impl Tracker {
         }
         self.advance(input, aspect);
         if let Some(observations) = input.observations {
+            self.bring(observations, input.time);
             self.associate(observations, input.time, aspect);
             self.begin(observations, input.time, aspect);
             self.end_missed(input.time);
@@ -131,9 +148,26 @@ impl Tracker {
             }
             tracked.predict(&transition, aspect);
         }
+        if let Some(to_previous) = input.to_previous {
+            if self.views.len() == MOST_VIEWS {
+                self.views.pop_front();
+            }
+            self.views.push_back((input.time, to_previous));
+        }
         // A view that tears the picture apart may leave no box.
         self.tracks.retain(|t| t.track.bbox.is_valid());
         self.time = Some(input.time);
+    }
+
+    /// Brings the boxes of observations into the view of this frame.
+    fn bring(&mut self, observations: &[Observation<'_>], time: u64) {
+        self.boxes.clear();
+        for Observation { detection, age, .. } in observations {
+            let seen = time.saturating_sub(*age);
+            let since = self.views.iter().filter(|(when, _)| *age > 0 && *when > seen);
+            self.boxes
+                .push(since.fold(detection.bbox, |bbox, (_, to_previous)| followed(&bbox, to_previous)));
+        }
     }
 
     fn associate(&mut self, observations: &[Observation<'_>], time: u64, aspect: f32) {
@@ -169,7 +203,7 @@ impl Tracker {
         self.confident.clear();
         self.doubtful.clear();
         for (i, Observation { detection, .. }) in observations.iter().enumerate() {
-            if !detection.bbox.is_valid() {
+            if !self.boxes[i].is_valid() {
                 continue;
             }
             if detection.confidence >= high_confidence {
@@ -195,7 +229,8 @@ impl Tracker {
         self.assignment.clear(free.len());
         for (i, tracked) in self.tracks.iter().enumerate().filter(|(_, t)| !t.now && takes_part(t)) {
             for (column, observation) in free.iter().enumerate() {
-                let fit = tracked.fit(&observations[*observation], stage.fuse_score);
+                let bbox = &self.boxes[*observation];
+                let fit = tracked.fit(&observations[*observation], bbox, stage.fuse_score);
                 if fit > stage.least {
                     self.assignment.allow(column, Assignment::UNMATCHED - f64::from(fit - stage.least));
                 }
@@ -205,7 +240,8 @@ impl Tracker {
         }
         for (row, column) in self.assignment.solve() {
             let tracked = &mut self.tracks[self.candidates[row]];
-            tracked.take(&observations[free[column]], &self.parameters, time, aspect);
+            let bbox = self.boxes[free[column]];
+            tracked.take(&observations[free[column]], &bbox, &self.parameters, time, aspect);
             free[column] = usize::MAX;
         }
         free.retain(|i| *i != usize::MAX);
@@ -220,7 +256,10 @@ impl Tracker {
             }
             self.next_id += 1;
             let state = if self.fresh { TrackState::Confirmed } else { TrackState::Tentative };
-            self.tracks.push(Tracked::new(self.next_id, state, observation, &self.parameters, time, aspect));
+            let bbox = self.boxes[*i];
+            let tracked =
+                Tracked::new(self.next_id, state, observation, bbox, &self.parameters, time, aspect);
+            self.tracks.push(tracked);
         }
     }
 
@@ -270,6 +309,7 @@ impl Tracked {
         id: u64,
         state: TrackState,
         observation: &Observation<'_>,
+        bbox: BBox,
         parameters: &Parameters,
         time: u64,
         aspect: f32,
@@ -277,20 +317,27 @@ impl Tracked {
         let Observation { detection, label, .. } = observation;
         let track = Track {
             id,
-            bbox: detection.bbox,
+            bbox,
             confidence: detection.confidence,
             class_id: detection.class_id,
             label: *label,
             state,
             ..Track::default()
         };
-        let filter = BoxFilter::new(&detection.bbox, &parameters.motion, aspect);
+        let filter = BoxFilter::new(&bbox, &parameters.motion, aspect);
         Self { track, filter, born: time, matched: time, missed: false, now: true }
     }
 
-    fn take(&mut self, observation: &Observation<'_>, parameters: &Parameters, time: u64, aspect: f32) {
+    fn take(
+        &mut self,
+        observation: &Observation<'_>,
+        bbox: &BBox,
+        parameters: &Parameters,
+        time: u64,
+        aspect: f32,
+    ) {
         let detection = &observation.detection;
-        self.filter.update(&detection.bbox, parameters.motion.measurement, aspect);
+        self.filter.update(bbox, seconds(observation.age), &parameters.motion, aspect);
         self.place(self.filter.bbox());
         (self.matched, self.now) = (time, true);
         self.track.confidence = detection.confidence;
@@ -299,6 +346,10 @@ impl Tracked {
             self.track.state = TrackState::Confirmed;
         }
     }
+}
+
+fn seconds(nanoseconds: u64) -> f32 {
+    nanoseconds as f32 / NANOSECONDS
 }
 
 fn nanoseconds(seconds: f32) -> u64 {

@@ -62,7 +62,7 @@ fn fit(outputs: &Outputs<'_>) -> Option<Fit> {
 /// Rows of centre x, centre y, width and height in units of the input, and scores.
 pub(super) static JOINED: Family = Family {
     name: "rtdetr",
-    covers: "RT-DETR as Ultralytics exports it",
+    covers: "RT-DETR as Ultralytics exported it before 8.4",
     expects: "[1, N, 4 + classes] (centre x, centre y, width, height in units of the input, scores), N up to 1000",
     ultralytics: Some("detect"),
     fit: fit_joined,

@@ -11,6 +11,7 @@ use crate::model::decode::{
     Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, Matrix, MatrixReader, TensorView,
     implausible, shape_error,
 };
+use crate::preprocess::ResizeMode;
 
 const FIELDS: usize = 6;
 
@@ -25,9 +26,23 @@ pub(super) static FAMILY: Family = Family {
     task: Task::Detect,
     ultralytics: Some("detect"),
     fit: |outputs| match outputs.prototypes() {
-        None => fit(outputs, || Extra::None),
-        Some(_) => None,
+        None if !outputs.is_rtdetr => fit(outputs, || Extra::None, (1.0, 1.0)),
+        _ => None,
     },
+};
+
+/// The same in units of the input, from a model that was trained on stretched pictures.
+pub(super) static RTDETR: Family = Family {
+    name: "end-to-end-rtdetr",
+    covers: "RT-DETR as Ultralytics exports it since 8.4",
+    expects: "[1, N, 6] (x_min, y_min, x_max, y_max in units of the input, score, class); only by the metadata's \
+              description or by name",
+    preprocess: Preprocess { resize: ResizeMode::Stretch, pad: 0.0, ..Preprocess::ULTRALYTICS },
+    fit: |outputs| {
+        let said = outputs.named || outputs.is_rtdetr;
+        said.then(|| fit(outputs, || Extra::None, (outputs.size.0 as f32, outputs.size.1 as f32)))?
+    },
+    ..FAMILY
 };
 
 /// The same followed by the weights of mask prototypes, which are another output.
@@ -38,7 +53,7 @@ pub(super) static SEGMENT: Family = Family {
     ultralytics: Some("segment"),
     fit: |outputs| {
         let (output, count) = outputs.prototypes()?;
-        fit(outputs, || Extra::Mask(Prototypes::new(output, count, outputs.size)))
+        fit(outputs, || Extra::Mask(Prototypes::new(output, count, outputs.size)), (1.0, 1.0))
     },
     ..FAMILY
 };
@@ -53,7 +68,7 @@ pub(super) static POSE: Family = Family {
     fit: |outputs| {
         let (count, numbers) = outputs.keypoints.unwrap_or(COCO_KEYPOINTS);
         let sane = (1..=MOST_KEYPOINTS).contains(&count) && [2, 3].contains(&numbers);
-        sane.then(|| fit(outputs, || Extra::Keypoints { count, numbers }))?
+        sane.then(|| fit(outputs, || Extra::Keypoints { count, numbers }, (1.0, 1.0)))?
     },
     ..FAMILY
 };
@@ -67,14 +82,14 @@ pub(super) static OBB: Family = Family {
     ultralytics: Some("obb"),
     fit: |outputs| {
         let said = outputs.named || outputs.task == Some("obb");
-        said.then(|| fit(outputs, || Extra::Angle))?
+        said.then(|| fit(outputs, || Extra::Angle, (1.0, 1.0)))?
     },
     ..FAMILY
 };
 
 /// A tensor with as many rows as a grid has predictions is one of another family with one or two classes:
 /// a top-k has a round number of rows, most often 300.
-fn fit(outputs: &Outputs<'_>, extra: impl Fn() -> Extra) -> Option<Fit> {
+fn fit(outputs: &Outputs<'_>, extra: impl Fn() -> Extra, unit: (f32, f32)) -> Option<Fit> {
     let on_a_grid = |n| [1, 3].iter().any(|per_cell| Grid::find(outputs.size, n, *per_cell).is_some());
     outputs.sole_matrix(|output, rows, columns| {
         let fields = FIELDS + extra().fields();
@@ -90,7 +105,7 @@ fn fit(outputs: &Outputs<'_>, extra: impl Fn() -> Extra) -> Option<Fit> {
             return None;
         }
         let (reader, candidates) = (MatrixReader::new(output), Candidates::default());
-        Some(Fit::new(output, None, EndToEnd { reader, candidates, extra: extra(), fields }))
+        Some(Fit::new(output, None, EndToEnd { reader, candidates, extra: extra(), fields, unit }))
     })
 }
 
@@ -101,6 +116,8 @@ struct EndToEnd {
     extra: Extra,
     /// Numbers of a row.
     fields: usize,
+    /// What the edges of boxes are multiplied by.
+    unit: (f32, f32),
 }
 
 /// The rows of a tensor with `fields` columns.
@@ -124,7 +141,7 @@ impl Decoder for EndToEnd {
         out: &mut Found,
     ) -> Result<DecodeReport, DecodeError> {
         out.clear();
-        let Self { reader, candidates, extra, fields } = self;
+        let Self { reader, candidates, extra, fields, unit } = self;
         candidates.clear();
         extra.begin(outputs)?;
         let (rows, _) = read(reader, *fields, outputs)?;
@@ -137,7 +154,7 @@ impl Decoder for EndToEnd {
             } else if let Some(class) = class_id(class) {
                 let (bbox, turned) = match extra {
                     Extra::Angle => extra.turn(place, || row[FIELDS]),
-                    _ => (BBox::new(place[0], place[1], place[2], place[3]), None),
+                    _ => (BBox::new(place[0], place[1], place[2], place[3]).scaled(unit.0, unit.1), None),
                 };
                 candidates.push_of(i, bbox, turned, (score, class), &params.classes);
             } else {
@@ -168,11 +185,20 @@ impl Decoder for EndToEnd {
             }
             extent = extent.max(x_max).max(y_max);
         }
-        if extent > 0.0 && extent <= 2.0 {
-            let why = "the boxes seem to be in units of the input where pixels are expected";
-            return Err(implausible(&view, why));
+        let units = self.unit != (1.0, 1.0);
+        match () {
+            () if units && extent > 2.0 => Err(implausible(
+                &view,
+                format!(
+                    "an edge at {extent} where units of the input are expected; say family \"end-to-end\""
+                ),
+            )),
+            () if !units && extent > 0.0 && extent <= 2.0 => Err(implausible(
+                &view,
+                "the boxes seem to be in units of the input where pixels are expected; say family \"end-to-end-rtdetr\"",
+            )),
+            () => Ok(()),
         }
-        Ok(())
     }
 }
 

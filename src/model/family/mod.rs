@@ -24,7 +24,7 @@ use crate::detection::Task;
 use crate::preprocess::{ColorOrder, ResizeMode};
 
 /// Every known family. A new one is a file of its own and a row here.
-pub static FAMILIES: [&Family; 22] = [
+pub static FAMILIES: [&Family; 23] = [
     &yolov5::FAMILY,
     &yolov5::SEGMENT,
     &yolov8::FAMILY,
@@ -35,6 +35,7 @@ pub static FAMILIES: [&Family; 22] = [
     &end_to_end::SEGMENT,
     &end_to_end::POSE,
     &end_to_end::OBB,
+    &end_to_end::RTDETR,
     &yolox::FAMILY,
     &yolox::DECODED,
     &gfl::PICODET,
@@ -128,6 +129,8 @@ pub(super) struct Outputs<'a> {
     pub(super) named: bool,
     /// The task in the metadata.
     pub(super) task: Option<&'a str>,
+    /// The metadata say that it is an RT-DETR.
+    pub(super) is_rtdetr: bool,
     /// How many keypoints an object has and how many numbers each, where somebody says so.
     pub(super) keypoints: Option<(usize, usize)>,
     /// How many classes somebody names.

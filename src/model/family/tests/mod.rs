@@ -14,7 +14,7 @@ const CELLS: usize = 42;
 
 fn outputs<'a>(tensors: &'a [TensorFacts], size: (usize, usize)) -> Outputs<'a> {
     let (task, keypoints, labels, activation, box_order) = (None, None, None, None, None);
-    Outputs { tensors, size, named: true, task, keypoints, labels, activation, box_order }
+    Outputs { tensors, size, named: true, is_rtdetr: false, task, keypoints, labels, activation, box_order }
 }
 
 fn decoder(family: &str, shape: &[usize]) -> Box<dyn Decoder> {
