@@ -149,6 +149,8 @@ impl ObjectImpl for NvpInference {
             }
             Changed::Load if playing => self.reload(),
             Changed::Start | Changed::Load => {}
+            // Loading the model takes all settings over.
+            Changed::Parameters if lock(&self.model).is_none() => {}
             Changed::Parameters => {
                 self.apply(&self.settings());
             }

@@ -240,7 +240,7 @@ pub fn understand(facts: &Facts, properties: &Hints, sidecar: Option<&Hints>) ->
     assumptions.extend(fit.assumed.take());
     let labels = name_classes(facts, labels, family, &fit, &mut assumptions)?;
     let mut spec = make_spec(&input, family, properties, sidecar, &mut assumptions)?;
-    quantize(&mut spec, properties, sidecar, &mut assumptions);
+    quantize(&mut spec, properties, sidecar);
     let classes = fit.classes.or(Some(labels.len()).filter(|n| *n > 0));
     let output = facts.outputs.get(fit.output).map(|o| o.name.clone()).unwrap_or_default();
     let task = family.task;
@@ -285,19 +285,15 @@ fn readable(
 }
 
 /// Lets the bytes of a quantised input stand for what they should.
-fn quantize(spec: &mut Spec, properties: &Hints, sidecar: Option<&Hints>, assumptions: &mut Vec<String>) {
+fn quantize(spec: &mut Spec, properties: &Hints, sidecar: Option<&Hints>) {
     let stated = stated(properties, sidecar, |hints| hints.input_quantization.as_ref());
     match (spec.element, stated) {
-        (ElementType::F32 | ElementType::F16, _) | (ElementType::U8, None) => {}
+        (ElementType::F32 | ElementType::F16, _) | (ElementType::U8 | ElementType::I8, None) => {}
         (ElementType::U8 | ElementType::I8, Some((Quantization { scale, zero_point }, _))) => {
             for (mean, std) in spec.mean.iter_mut().zip(&mut spec.std) {
                 *mean -= *zero_point as f32 * scale * *std;
                 *std *= scale;
             }
-        }
-        (ElementType::I8, None) => {
-            (spec.scale, spec.mean, spec.std) = ([1.0; 3], [128.0; 3], [1.0; 3]);
-            assumptions.push("i8 input as pixel - 128, because no input-quantization is stated".into());
         }
     }
 }
@@ -439,7 +435,8 @@ fn make_spec(
     sidecar: Option<&Hints>,
     assumptions: &mut Vec<String>,
 ) -> Result<Spec, ModelError> {
-    let defaults = default_preprocess(family, input);
+    let raw_bytes = stated(properties, sidecar, |h| h.input_quantization.as_ref()).is_none();
+    let defaults = default_preprocess(family, input, raw_bytes);
     let mut pick = Picker { properties, sidecar, assumed: Vec::new() };
     let spec = Spec {
         width: input.width,
@@ -486,13 +483,17 @@ impl<'a> Picker<'a> {
     }
 }
 
-fn default_preprocess(family: &Family, input: &Input) -> Preprocess {
+/// `raw_bytes` says that nobody states what the bytes of an input stand for: then they are pixels, those of a signed
+/// input less 128.
+fn default_preprocess(family: &Family, input: &Input, raw_bytes: bool) -> Preprocess {
     let mut defaults = family.preprocess;
     if input.channels == 1 {
         defaults.color = ColorOrder::Gray;
     }
-    if input.element == ElementType::U8 {
-        (defaults.scale, defaults.mean, defaults.std) = ([1.0; 3], [0.0; 3], [1.0; 3]);
+    let bytes = raw_bytes && matches!(input.element, ElementType::U8 | ElementType::I8);
+    if bytes {
+        let middle = if input.element == ElementType::I8 { 128.0 } else { 0.0 };
+        (defaults.scale, defaults.mean, defaults.std) = ([1.0; 3], [middle; 3], [1.0; 3]);
     }
     defaults
 }

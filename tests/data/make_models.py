@@ -145,6 +145,133 @@ def plain(op, output_element, output_shape, input_shape=(1, 3, HEIGHT, WIDTH), *
     return wrap(g, inputs, [helper.make_tensor_value_info("output", output_element, list(output_shape))])
 
 
+def heads(name):
+    """YOLOv8 with more numbers a prediction: what each object says beyond its box is a function of the box alone."""
+    g = Graph()
+    means = channel_means(g, TensorProto.FLOAT, False, 1.0)
+    rows, where = [], []
+    extra = {"pose": 6, "obb": 1, "segment": 2}[name]
+    for i, (x, y, w, h, c, _) in enumerate(OBJECTS):
+        row = {0: x, 1: y, 2: w, 3: h}
+        if name == "pose":
+            row |= dict(enumerate([x - w / 2, y - h / 2, 0.75, x + w / 2, y + h / 2, 0.25], 7))
+        elif name == "obb":
+            row |= {7: math.pi / 2}
+        else:
+            row |= {7: 20.0}
+        rows.append((i, row))
+        where.append((i, 4 + c))
+    matrix = scatter(g, CELLS, 7 + extra, rows, (where, scores(g, means)))
+    matrix = g.add("Transpose", matrix, perm=[1, 0])
+    g.add("Unsqueeze", matrix, g.const([0], np.int64), output="output")
+    outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 7 + extra, CELLS])]
+    if name == "segment":
+        # The upper half of the picture in the first prototype; nothing in the second.
+        protos = np.zeros((1, 2, HEIGHT // 4, WIDTH // 4), np.float32)
+        protos[0, 0, : HEIGHT // 8], protos[0, 0, HEIGHT // 8:] = 1.0, -1.0
+        picture = g.add("ReduceMin", "images", keepdims=0)
+        nothing = g.add("Mul", picture, g.const(0.0, np.float32))
+        g.add("Add", g.const(protos, np.float32), nothing, output="protos")
+        outputs.append(helper.make_tensor_value_info("protos", TensorProto.FLOAT, list(protos.shape)))
+    metadata = METADATA | {"task": name} | ({"kpt_shape": "[2, 3]"} if name == "pose" else {})
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH])]
+    return wrap(g, inputs, outputs, metadata)
+
+
+def ssd():
+    """Boxes in units of the input from the top, classes as whole numbers, and a count that leaves the last one out."""
+    g = Graph()
+    means = channel_means(g, TensorProto.FLOAT, False, 1.0)
+    corners = [[(y - h / 2) / HEIGHT, (x - w / 2) / WIDTH, (y + h / 2) / HEIGHT, (x + w / 2) / WIDTH]
+               for x, y, w, h, *_ in OBJECTS]
+    nothing = g.add("Mul", g.add("ReduceMin", "images", keepdims=0), g.const(0.0, np.float32))
+    g.add("Add", g.const([corners], np.float32), nothing, output="detection_boxes")
+    g.add("Unsqueeze", scores(g, means), g.const([0], np.int64), output="detection_scores")
+    classes = g.add("Add", g.const([[o[4] for o in OBJECTS]], np.float32), nothing)
+    g.add("Cast", classes, to=TensorProto.INT64, output="detection_classes")
+    g.add("Add", g.const([3.0], np.float32), nothing, output="num_detections")
+    shapes = {"detection_boxes": (TensorProto.FLOAT, [1, 4, 4]), "detection_classes": (TensorProto.INT64, [1, 4]),
+              "detection_scores": (TensorProto.FLOAT, [1, 4]), "num_detections": (TensorProto.FLOAT, [1])}
+    outputs = [helper.make_tensor_value_info(n, t, d) for n, (t, d) in shapes.items()]
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH])]
+    return wrap(g, inputs, outputs, {"names": NAMES})
+
+
+def classifier(batch, element=TensorProto.FLOAT, channels=3):
+    """Logits that are ten times the mean of each channel, less what ImageNet's normalisation adds."""
+    g = Graph()
+    picture = "images"
+    if element == TensorProto.INT8:
+        # A byte is a pixel less 128.
+        picture = g.add("Cast", picture, to=TensorProto.FLOAT)
+        picture = g.add("Div", g.add("Add", picture, g.const(128.0, np.float32)), g.const(255.0, np.float32))
+    means = g.add("ReduceMean", picture, axes=[2, 3], keepdims=0)
+    if element == TensorProto.FLOAT:
+        means = g.add("Mul", means, g.const([0.229, 0.224, 0.225], np.float32))
+        means = g.add("Add", means, g.const([0.485, 0.456, 0.406], np.float32))
+    logits = g.add("Mul", means, g.const(10.0, np.float32))
+    if element == TensorProto.INT8:
+        g.add("QuantizeLinear", logits, g.const(0.1, np.float32), g.const(-20, np.int8), output="output")
+    else:
+        g.add("Identity", logits, output="output")
+    inputs = [helper.make_tensor_value_info("images", element, [batch, channels, 16, 16])]
+    return wrap(g, inputs, [helper.make_tensor_value_info("output", element, [batch, 3])], {"names": NAMES})
+
+
+def embedding():
+    """64 numbers: the means of the channels at 0 to 2."""
+    g = Graph()
+    means = g.add("ReduceMean", "images", axes=[2, 3], keepdims=0)
+    means = g.add("Mul", means, g.const([0.229, 0.224, 0.225], np.float32))
+    means = g.add("Add", means, g.const([0.485, 0.456, 0.406], np.float32))
+    g.add("MatMul", means, g.const(np.eye(3, 64), np.float32), output="features")
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, 32, 16])]
+    return wrap(g, inputs, [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", 64])])
+
+
+def detector_with(nothing):
+    """YOLOv8 whose scores have `nothing(graph, means)`, a number that is 0, added."""
+    g = Graph()
+    means = channel_means(g, TensorProto.FLOAT, False, 1.0)
+    means = g.add("Add", means, nothing(g, means))
+    matrix = g.add("Transpose", dense(g, means, CELLS, 3, False), perm=[1, 0])
+    g.add("Unsqueeze", matrix, g.const([0], np.int64), output="output")
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH])]
+    outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 7, CELLS])]
+    return wrap(g, inputs, outputs, METADATA)
+
+
+def slow(g, means):
+    """Products of large matrices: some hundred milliseconds on one core."""
+    matrix = g.add("ConstantOfShape", g.const([900, 900], np.int64))
+    matrix = g.add("Add", matrix, g.add("ReduceMin", means, keepdims=0))
+    for _ in range(6):
+        matrix = g.add("Mul", g.add("MatMul", matrix, matrix), g.const(1e-3, np.float32))
+    return g.add("Mul", g.add("ReduceMax", matrix, keepdims=0), g.const(0.0, np.float32))
+
+
+def fails_on_bright(g, means):
+    """An index out of range where the picture is brighter than 5/6."""
+    number = g.add("Mul", g.add("ReduceMax", means, keepdims=0), g.const(1.2, np.float32))
+    return g.add("Gather", g.const([0.0], np.float32), g.add("Cast", number, to=TensorProto.INT64), axis=0)
+
+
+def task_models():
+    """Models that --verify leaves to the plugin's own tests."""
+    return {
+        "pose": heads("pose"),
+        "obb": heads("obb"),
+        "segment": heads("segment"),
+        "ssd": ssd(),
+        "classifier": classifier("batch"),
+        "classifier_batch": classifier(4),
+        "classifier_i8": classifier(1, TensorProto.INT8),
+        "embedding": embedding(),
+        "slow": detector_with(slow),
+        "fails_on_bright": detector_with(fails_on_bright),
+    }
+
+
 def good_models():
     return {
         "yolov5": model("yolov5", metadata={"names": NAMES, "stride": "32"}),
@@ -171,7 +298,7 @@ def bad_models():
         "bad_operator": plain("NoSuchOperator", TensorProto.FLOAT, (1, 7, CELLS)),
         "bad_opset": model("yolov8", opset=9999),
         "bad_rank": plain("Identity", TensorProto.FLOAT, (1, 512), input_shape=(1, 512)),
-        "bad_task": model("yolov8", metadata=METADATA | {"task": "pose"}),
+        "bad_task": model("yolov8", metadata=METADATA | {"task": "segment"}),
         "bad_two_inputs": model("yolov8", extra_inputs=(size,)),
         "bad_values": model("yolov8", metadata=METADATA, poison=True),
     }
@@ -179,13 +306,14 @@ def bad_models():
 
 def write(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for name, tiny in (good_models() | bad_models()).items():
+    for name, tiny in (good_models() | task_models() | bad_models()).items():
         (folder / f"{name}.onnx").write_bytes(tiny.SerializeToString(deterministic=True))
     whole = (folder / "yolov8.onnx").read_bytes()
     (folder / "bad_truncated.onnx").write_bytes(whole[: len(whole) // 2])
     (folder / "bad_text.onnx").write_text("This is not a model.\n")
     sidecar = '{"family": "yolox-decoded", "labels": ["first", "second\'s", "third"]}\n'
     (folder / "yolox_decoded.json").write_text(sidecar)
+    (folder / "classifier_i8.json").write_text('{"output-quantization": {"scale": 0.1, "zero-point": -20}}\n')
 
 
 def verify(folder):

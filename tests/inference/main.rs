@@ -1,9 +1,13 @@
 //! `nvpinference` with the tiny models of `tests/data`: what a picture's colours say there is exact.
 
+mod changes;
 mod frames;
 mod library;
 mod models;
+mod modes;
+mod regions;
 mod stream;
+mod tasks;
 
 use std::path::PathBuf;
 use std::sync::Once;
@@ -12,7 +16,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst_check::Harness;
 use gstnvperception::detection::Detections;
-use gstnvperception::meta::DetectionMeta;
+use gstnvperception::meta::{DetectionMeta, OutcomeRef, ProvenanceMeta};
 
 /// The size that the tiny models see, and the frame interval of the tests.
 const SIZE: (u32, u32) = (96, 64);
@@ -115,6 +119,20 @@ impl Rig {
         detections(&out).expect("the frame was inferred")
     }
 
+    /// Waits for a message of this name, whichever thread posts it.
+    fn await_message(&self, name: &str) -> gst::Structure {
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while std::time::Instant::now() < end {
+            let limit = gst::ClockTime::from_mseconds(100);
+            let message = self.bus.timed_pop_filtered(limit, &[gst::MessageType::Element]);
+            if let Some(structure) = message.as_ref().and_then(|m| m.structure()).filter(|s| s.name() == name)
+            {
+                return structure.to_owned();
+            }
+        }
+        panic!("no message {name}");
+    }
+
     fn stat(&self, name: &str) -> u64 {
         self.element.property::<gst::Structure>("stats").get(name).unwrap()
     }
@@ -148,6 +166,17 @@ fn detections(buffer: &gst::BufferRef) -> Option<Detections> {
     let first = all.next()?.to_owned();
     assert!(all.next().is_none(), "one model, one metadata");
     Some(first)
+}
+
+/// The last stage's reason for leaving a frame alone or failing, its generation, and whether it did its work.
+fn stage(buffer: &gst::BufferRef) -> (String, u32, bool) {
+    let provenance = ProvenanceMeta::get(buffer).expect("the frame is signed");
+    let last = provenance.stages().last().unwrap();
+    let (reason, ok) = match last.outcome() {
+        OutcomeRef::Ok => ("", true),
+        OutcomeRef::Skipped(reason) | OutcomeRef::Failed(reason) => (reason, false),
+    };
+    (reason.to_owned(), last.generation(), ok)
 }
 
 /// The classes found, most confident first.

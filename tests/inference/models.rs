@@ -70,7 +70,7 @@ fn bad_models_are_refused_with_their_name_and_the_reason() {
         ("bad_labels.onnx", "2"),
         ("bad_rank.onnx", "input"),
         ("bad_two_inputs.onnx", "input"),
-        ("bad_task.onnx", "pose"),
+        ("bad_task.onnx", "task is \"segment\""),
         ("bad_operator.onnx", "ONNX Runtime"),
         ("bad_opset.onnx", "opset"),
         ("bad_text.onnx", "ONNX Runtime"),

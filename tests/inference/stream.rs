@@ -68,7 +68,7 @@ fn the_interval_leaves_frames_out_and_says_so() {
         .map(|_| {
             let frame = rig.frame(COLOR);
             let out = rig.harness.push_and_pull(frame).unwrap();
-            let provenance = gstnvperception::meta::ProvenanceMeta::get(&out).unwrap().to_owned();
+            let provenance = ProvenanceMeta::get(&out).unwrap().to_owned();
             let ran = detections(&out).is_some();
             assert_eq!(provenance.stages[0].model_sha256.is_some(), ran);
             ran
@@ -204,7 +204,7 @@ fn provenance_names_the_feed_and_the_stage() {
     for sequence in 0..3 {
         let frame = rig.frame(COLOR);
         let out = rig.harness.push_and_pull(frame).unwrap();
-        let provenance = gstnvperception::meta::ProvenanceMeta::get(&out).unwrap().to_owned();
+        let provenance = ProvenanceMeta::get(&out).unwrap().to_owned();
         assert_eq!(provenance.sequence, sequence);
         assert!(!provenance.feed.is_empty());
         let [stage] = &provenance.stages[..] else { panic!("{provenance:?}") };

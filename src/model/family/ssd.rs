@@ -41,12 +41,13 @@ fn fit(outputs: &Outputs<'_>) -> Option<Fit> {
         found.next().filter(|_| found.next().is_none())
     };
     let integers = |t: &TensorFacts| matches!(t.element, ElementKind::I32 | ElementKind::I64);
-    let boxes = find(&|t| t.shape.len() >= 2 && t.shape.last() == Some(&Some(4)) && t.element.is_float())?;
-    let list = |t: &TensorFacts| {
-        t.shape.last() != Some(&Some(4)) && t.shape.iter().rev().skip(1).all(|d| d.is_none_or(|d| d == 1))
-    };
-    let classes = find(&|t| list(t) && named(t, &["class", "label", "cls"]))?;
-    let scores = find(&|t| list(t) && t.element.is_float() && named(t, &["score", "conf", "prob"]))?;
+    let (class_words, score_words) = (["class", "label", "cls"], ["score", "conf", "prob"]);
+    let is_list = |t: &TensorFacts| named(t, &class_words) || named(t, &score_words);
+    let boxes = find(&|t| {
+        t.shape.len() >= 2 && t.shape.last() == Some(&Some(4)) && t.element.is_float() && !is_list(t)
+    })?;
+    let classes = find(&|t| named(t, &class_words) && !named(t, &["box"]))?;
+    let scores = find(&|t| t.element.is_float() && named(t, &score_words) && !named(t, &["box"]))?;
     let count = find(&|t| named(t, &["num", "count"]));
     if outputs.tensors.len() == 4 && count.is_none()
         || [boxes, classes, scores].iter().any(|i| Some(*i) == count)
