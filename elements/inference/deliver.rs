@@ -29,7 +29,7 @@ impl NvpInference {
         match verdict {
             Verdict::Inferred(report) => {
                 self.note(&report);
-                self.attach(buffer, report);
+                self.attach(buffer, *report);
             }
             Verdict::Skipped(why) => self.pass(buffer, arrived, why),
             Verdict::Failed(error) => {
@@ -69,7 +69,7 @@ impl NvpInference {
                 report.detections.age = age.map_or(0, gst::ClockTime::nseconds);
                 report.detections.source_pts = finished.pts.map(gst::ClockTime::nseconds);
                 self.shared.stats().aged(report.detections.age);
-                self.attach(buffer, report);
+                self.attach(buffer, *report);
                 Ok(())
             }
             // The frame that it was is gone; this one goes on without a result.

@@ -20,7 +20,7 @@ pub(super) struct Job {
 /// How a frame fared.
 pub(super) enum Verdict {
     /// The model ran.
-    Inferred(Report),
+    Inferred(Box<Report>),
     /// Left alone on purpose.
     Skipped(Skip),
     /// Could not be inferred.

@@ -117,7 +117,8 @@ impl Load {
     }
 }
 
-/// The parameter of a builder that says when a property may change.
+/// When a property may change.
+#[derive(Clone, Copy)]
 enum When {
     Ready,
     Playing,

@@ -155,7 +155,7 @@ fn attempt(shared: &Shared, engine: &mut Engine, buffer: &gst::BufferRef, look: 
         ))
     };
     match catch_unwind(inferring).unwrap_or_else(panicked) {
-        Ok(Some(report)) => Verdict::Inferred(report),
+        Ok(Some(report)) => Verdict::Inferred(Box::new(report)),
         Ok(None) => Verdict::Skipped(Skip::NoRegion),
         Err(error) => Verdict::Failed(error),
     }

@@ -180,7 +180,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-fn is_empty<T: Clone>(list: &Cow<'_, [T]>) -> bool {
+fn is_empty<T>(list: &[T]) -> bool {
     list.is_empty()
 }
 
@@ -435,10 +435,7 @@ mod keypoints {
 
     use crate::detection::Keypoint;
 
-    pub(super) fn serialize<S: Serializer>(
-        points: &Cow<'_, [Keypoint]>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(points: &[Keypoint], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(points.iter().map(|p| [p.x, p.y, p.confidence]))
     }
 

@@ -44,8 +44,8 @@ pub(in super::super) struct Session {
     quantization: Vec<Option<Quantization>>,
 }
 
-fn message<R>(error: ort::Error<R>) -> String {
-    error.message().to_owned()
+fn message<R>(error: impl std::borrow::Borrow<ort::Error<R>>) -> String {
+    error.borrow().message().to_owned()
 }
 
 impl Session {
