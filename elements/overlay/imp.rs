@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use gst_base::subclass::prelude::*;
 use gst_video::subclass::prelude::*;
 
 use super::{ColorBy, ShowDetections};
-use crate::draw::{Painter, Scene, Style};
+use crate::detection::Task;
+use crate::draw::{Painter, Scene, Style, Subject};
 use crate::elements::{AUTHOR, video};
 use crate::image::{Colorimetry, PixelFormat};
-use crate::meta::{DetectionMeta, TrackMeta};
+use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta};
 
 const MAX_TRAIL_LENGTH: u32 = 60_000;
 
@@ -24,6 +26,8 @@ struct State {
     format: Option<(PixelFormat, Colorimetry)>,
     painter: Painter,
     scene: Scene,
+    /// The text of a note, while it is put together.
+    note: String,
 }
 
 #[derive(Default)]
@@ -55,6 +59,7 @@ impl ObjectImpl for NvpOverlay {
         match pspec.name() {
             "show-boxes" => style.boxes = checked(value),
             "show-labels" => style.labels = checked(value),
+            "show-details" => style.details = checked(value),
             "show-ids" => style.ids = checked(value),
             "show-confidence" => style.confidence = checked(value),
             "show-tentative" => style.tentative = checked(value),
@@ -72,6 +77,7 @@ impl ObjectImpl for NvpOverlay {
         match pspec.name() {
             "show-boxes" => style.boxes.to_value(),
             "show-labels" => style.labels.to_value(),
+            "show-details" => style.details.to_value(),
             "show-ids" => style.ids.to_value(),
             "show-confidence" => style.confidence.to_value(),
             "show-tentative" => style.tentative.to_value(),
@@ -117,6 +123,12 @@ fn properties() -> Vec<glib::ParamSpec> {
     vec![
         switch("show-boxes", "Show boxes", style.boxes, "Draw the outlines of boxes"),
         switch("show-labels", "Show labels", style.labels, "Write the names of classes"),
+        switch(
+            "show-details",
+            "Show details",
+            style.details,
+            "Draw masks, keypoints and turned boxes, and write what classifiers say of an object",
+        ),
         switch("show-ids", "Show ids", style.ids, "Write the ids of tracks"),
         switch("show-confidence", "Show confidence", style.confidence, "Write confidences"),
         switch(
@@ -235,7 +247,7 @@ impl VideoFilterImpl for NvpOverlay {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let style = lock(&self.settings).clone();
         let mut state = lock(&self.state);
-        let Some(State { format: Some((format, colorimetry)), painter, scene }) = state.as_mut() else {
+        let Some(State { format: Some((format, colorimetry)), painter, scene, .. }) = state.as_mut() else {
             return Err(gst::FlowError::NotNegotiated);
         };
         match video::frame_mut(frame, *format, *colorimetry) {
@@ -246,12 +258,34 @@ impl VideoFilterImpl for NvpOverlay {
     }
 }
 
+/// Writes the classes that a model gives to the objects they are of; those of the whole frame stand in its corner.
+fn note_classes(scene: &mut Scene, note: &mut String, found: &DetectionsRef<'_>) {
+    for (i, class) in found.items().iter().enumerate() {
+        let name = found.label(class.class_id);
+        note.clear();
+        // Writing to a string does not fail.
+        let _ = match name {
+            Some(name) => write!(note, "{name} {:.2}", class.confidence),
+            None => write!(note, "class {} {:.2}", class.class_id, class.confidence),
+        };
+        let subject = match found.parents().get(i) {
+            Some(parent) if parent.track > 0 => Subject::Track(parent.track),
+            Some(_) => Subject::Detection(class.bbox),
+            None => {
+                scene.push_detection(class, name);
+                continue;
+            }
+        };
+        scene.push_note(subject, note);
+    }
+}
+
 impl NvpOverlay {
     /// Reads what the buffer carries into the scene. False when it carries nothing.
     fn read(&self, buffer: &gst::BufferRef) -> bool {
         let time = self.running_time(buffer);
         let mut state = lock(&self.state);
-        let Some(State { scene, .. }) = state.as_mut() else { return false };
+        let Some(State { scene, note, .. }) = state.as_mut() else { return false };
         scene.clear(time.map(gst::ClockTime::nseconds));
         let tracks = TrackMeta::get(buffer);
         if let Some(tracks) = &tracks {
@@ -260,10 +294,14 @@ impl NvpOverlay {
                 scene.push_track(track, tracks.label(track.label));
             }
         }
-        for detections in DetectionMeta::all(buffer) {
-            for detection in detections.items() {
-                scene.push_detection(detection, detections.label(detection.class_id));
+        for found in DetectionMeta::all(buffer).filter(|found| found.task() == Task::Detect) {
+            let nested = !found.parents().is_empty();
+            for (i, detection) in found.items().iter().enumerate() {
+                scene.push_detailed(detection, found.label(detection.class_id), nested, found.details(), i);
             }
+        }
+        for found in DetectionMeta::all(buffer).filter(|found| found.task() == Task::Classify) {
+            note_classes(scene, note, &found);
         }
         gst::trace!(CAT, imp = self, "read {} objects at {time:?}", scene.len());
         tracks.is_some() || !scene.is_empty()

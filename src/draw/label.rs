@@ -8,11 +8,20 @@ use super::style::Style;
 
 /// Longer class names are cut.
 const MAX_NAME: usize = 32;
+/// Longer notes are cut.
+const MAX_NOTE: usize = 48;
 /// Plates that a new one is kept clear of; beyond that many nothing would be readable.
 const MAX_PLACED: usize = 128;
 
 /// Writes the text of a label, such as `person 17 0.83`. It is empty when the style shows none of its parts.
-pub(super) fn write(text: &mut String, style: &Style, object: &Object, name: Option<&str>) {
+/// `note` is what other models say.
+pub(super) fn write(
+    text: &mut String,
+    style: &Style,
+    object: &Object,
+    name: Option<&str>,
+    note: Option<&str>,
+) {
     text.clear();
     if style.labels {
         write_class(text, object.class_id, name);
@@ -22,6 +31,10 @@ pub(super) fn write(text: &mut String, style: &Style, object: &Object, name: Opt
     }
     if style.confidence && object.confidence.is_finite() {
         write_part(text, format_args!("{:.2}", object.confidence.clamp(0.0, 1.0)));
+    }
+    if let Some(note) = note {
+        text.push_str(if text.is_empty() { "" } else { " \u{b7} " });
+        text.extend(note.chars().take(MAX_NOTE));
     }
 }
 
@@ -99,7 +112,7 @@ mod tests {
     fn text(style: &Style, scene: &Scene) -> String {
         let mut text = String::from("of the frame before");
         let object = scene.shown(style).next().unwrap();
-        write(&mut text, style, object, scene.name(object));
+        write(&mut text, style, object, scene.name(object), scene.note(object));
         text
     }
 

@@ -10,9 +10,11 @@
 
 mod canvas;
 mod color;
+mod details;
 mod font;
 mod grid;
 mod label;
+mod line;
 mod outline;
 mod painter;
 mod scene;
@@ -26,5 +28,5 @@ pub use canvas::{Area, Canvas, Ink, Mask, OPAQUE};
 pub use color::Rgb;
 pub use font::Font;
 pub use painter::Painter;
-pub use scene::Scene;
+pub use scene::{Scene, Subject};
 pub use style::{ColorBy, ShowDetections, Style};

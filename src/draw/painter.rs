@@ -1,9 +1,10 @@
 //! Draws scenes.
 
+use super::details;
 use super::label::{self, Placer};
 use super::outline::Rectangle;
 use super::scene::{Object, Scene, Source};
-use super::style::{ColorBy, Style};
+use super::style::{ColorBy, ShowDetections, Style};
 use super::trail::Trails;
 use super::{Area, Canvas, Font, Mask, OPAQUE, Rgb};
 use crate::geometry::BBox;
@@ -15,7 +16,7 @@ const FAINT: u16 = 150;
 
 /// Draws scenes, frame after frame, and remembers where the tracks have been.
 ///
-/// What is drawn: trails first, then outlines, then labels, so that no label is crossed by a line. Boxes are
+/// What is drawn: masks and trails first, then outlines and keypoints, then labels, so that no label is crossed by a line. Boxes are
 /// clipped to the frame; a box that is not a number or has no area is left out. Outlines of coasted tracks are
 /// dashed; those of tentative tracks, and of detections beside tracks, are thin.
 #[derive(Debug, Default)]
@@ -41,13 +42,19 @@ impl Painter {
         self.remember(scene, style);
         let mut canvas = Canvas::new(frame);
         let width = style.line_width(canvas.height());
+        if style.details && style.detections != ShowDetections::Never {
+            details::paint_masks(&mut canvas, &mut self.mask, scene);
+        }
         if scene.time().is_some() {
             self.paint_trails(&mut canvas, scene, style, width);
         }
         if style.boxes {
-            for object in scene.shown(style) {
+            for object in scene.shown(style).filter(|object| !(object.turned && style.details)) {
                 paint_outline(&mut canvas, scene, object, style, width);
             }
+        }
+        if style.details && style.detections != ShowDetections::Never {
+            details::paint_lines(&mut canvas, &mut self.mask, scene, width);
         }
         self.paint_labels(&mut canvas, scene, style);
     }
@@ -81,7 +88,8 @@ impl Painter {
         self.font.set_height(style.font_size(canvas.height()));
         for object in scene.shown(style) {
             let Some(area) = pixels(&object.bbox, canvas) else { continue };
-            label::write(&mut self.text, style, object, scene.name(object));
+            let note = scene.note(object).filter(|_| style.details);
+            label::write(&mut self.text, style, object, scene.name(object), note);
             if !self.text.is_empty() {
                 self.paint_label(canvas, area, object, style);
             }

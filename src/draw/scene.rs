@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::detection::Detection;
+use crate::detection::{DetailsRef, Detection, Keypoint, Quad};
 use crate::geometry::BBox;
 use crate::track::{Track, TrackState};
 
@@ -30,6 +30,31 @@ pub(super) struct Object {
     pub(super) confidence: f32,
     pub(super) class_id: i32,
     name: Option<Range<usize>>,
+    /// What other models say of it.
+    note: Option<Range<usize>>,
+    /// It is not upright: its corners are drawn instead of its box.
+    pub(super) turned: bool,
+    /// It was found inside another object, and no tracker stands for it.
+    nested: bool,
+}
+
+/// What is known of a detection beyond its box.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) bbox: BBox,
+    pub(super) class_id: i32,
+    pub(super) quad: Option<Quad>,
+    points: Range<usize>,
+    mask: Option<(usize, usize, Range<usize>)>,
+}
+
+/// Whom another model speaks of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Subject {
+    /// The track of this id.
+    Track(u64),
+    /// The detection whose box this is.
+    Detection(BBox),
 }
 
 /// The objects of one frame. Fill it, let a [`Painter`](super::Painter) draw it, [`clear`](Self::clear) it
@@ -41,6 +66,9 @@ pub struct Scene {
     tracked: bool,
     objects: Vec<Object>,
     names: String,
+    shapes: Vec<Shape>,
+    points: Vec<Keypoint>,
+    cells: Vec<u8>,
 }
 
 impl Scene {
@@ -52,6 +80,9 @@ impl Scene {
         self.tracked = false;
         self.objects.clear();
         self.names.clear();
+        self.shapes.clear();
+        self.points.clear();
+        self.cells.clear();
     }
 
     /// Says that a tracker looked at the frame, in the run of the given id. A new run begins new trails.
@@ -71,11 +102,44 @@ impl Scene {
             confidence: track.confidence,
             class_id: track.class_id,
             name,
+            note: None,
+            turned: false,
+            nested: false,
         });
     }
 
     /// Adds a detection and the name of its class.
     pub fn push_detection(&mut self, detection: &Detection, name: Option<&str>) {
+        self.push_found(detection, name, false, false);
+    }
+
+    /// Adds a detection, the `index`th of those that `details` speak of, and the name of its class. One that was
+    /// found inside another object (`nested`) is shown beside tracks too.
+    pub fn push_detailed(
+        &mut self,
+        detection: &Detection,
+        name: Option<&str>,
+        nested: bool,
+        details: DetailsRef<'_>,
+        index: usize,
+    ) {
+        let quad = details.quads.get(index).copied();
+        self.push_found(detection, name, quad.is_some(), nested);
+        let (points, mask) = (details.keypoints.row(index), details.masks.get(index));
+        if quad.is_none() && points.is_empty() && mask.is_none() {
+            return;
+        }
+        let (first_point, first_cell) = (self.points.len(), self.cells.len());
+        self.points.extend_from_slice(points);
+        let mask = mask.map(|(width, height, cells)| {
+            self.cells.extend_from_slice(cells);
+            (width, height, first_cell..self.cells.len())
+        });
+        let points = first_point..self.points.len();
+        self.shapes.push(Shape { bbox: detection.bbox, class_id: detection.class_id, quad, points, mask });
+    }
+
+    fn push_found(&mut self, detection: &Detection, name: Option<&str>, turned: bool, nested: bool) {
         let name = self.keep(name);
         self.objects.push(Object {
             source: Source::Detection,
@@ -83,7 +147,48 @@ impl Scene {
             confidence: detection.confidence,
             class_id: detection.class_id,
             name,
+            note: None,
+            turned,
+            nested,
         });
+    }
+
+    /// Adds what another model says of an object that is here already. False when it is not.
+    pub fn push_note(&mut self, subject: Subject, text: &str) -> bool {
+        let is_it = |object: &&mut Object| match (subject, object.source) {
+            (Subject::Track(id), Source::Track { id: own, .. }) => id == own,
+            (Subject::Detection(bbox), Source::Detection) => object.bbox == bbox,
+            _ => false,
+        };
+        let Some(object) = self.objects.iter_mut().find(is_it) else { return false };
+        let start = self.names.len();
+        if let Some(former) = object.note.clone() {
+            self.names.extend_from_within(former);
+            self.names.push_str(", ");
+        }
+        self.names.push_str(text);
+        object.note = Some(start..self.names.len());
+        true
+    }
+
+    /// What is known of detections beyond their boxes.
+    pub(super) fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+
+    pub(super) fn points_of(&self, shape: &Shape) -> &[Keypoint] {
+        &self.points[shape.points.clone()]
+    }
+
+    /// Columns, rows and cells of a mask.
+    pub(super) fn mask_of(&self, shape: &Shape) -> Option<(usize, usize, &[u8])> {
+        let (width, height, cells) = shape.mask.clone()?;
+        Some((width, height, &self.cells[cells]))
+    }
+
+    /// What other models say of an object.
+    pub(super) fn note(&self, object: &Object) -> Option<&str> {
+        object.note.clone().map(|range| &self.names[range])
     }
 
     fn keep(&mut self, name: Option<&str>) -> Option<Range<usize>> {
@@ -133,7 +238,7 @@ impl Scene {
         }
         match style.detections {
             ShowDetections::Never => false,
-            ShowDetections::Untracked => !self.tracked,
+            ShowDetections::Untracked => object.nested || !self.tracked,
             ShowDetections::Uncovered => !self.is_covered(style, &object.bbox),
             ShowDetections::Always => true,
         }

@@ -33,6 +33,8 @@ pub struct Style {
     pub boxes: bool,
     /// Show class names.
     pub labels: bool,
+    /// Show masks, keypoints, corners, and what other models say of an object.
+    pub details: bool,
     /// Show track ids.
     pub ids: bool,
     /// Show confidences.
@@ -56,6 +58,7 @@ impl Default for Style {
         Self {
             boxes: true,
             labels: true,
+            details: true,
             ids: true,
             confidence: true,
             tentative: false,

@@ -398,3 +398,39 @@ proptest! {
         barred.assert_padding_untouched();
     }
 }
+
+#[test]
+fn what_is_known_beyond_the_box_is_drawn_in_its_place() {
+    use crate::detection::{Details, Keypoint, Quad};
+    let bbox = BBox::new(0.25, 0.25, 0.75, 0.75);
+    let detection = Detection { bbox, confidence: 0.5, class_id: 1 };
+    let painted = |details: &Details, style: &Style| {
+        let mut scene = Scene::default();
+        scene.clear(None);
+        scene.push_detailed(&detection, None, false, details.view(), 0);
+        let mut picture = Picture::new(PixelFormat::Rgb, 64, 64);
+        Painter::default().paint(&mut picture.frame(), &scene, style);
+        move |x: usize, y: usize| picture.components(x, y)
+    };
+    let style = Style { boxes: false, ..boxes_only() };
+    let plain = painted(&Details::default(), &style)(32, 32);
+    let mut masked = Details::default();
+    masked.masks.push(2, 1, |cells| cells.copy_from_slice(&[255, 0]));
+    let seen = painted(&masked, &style);
+    assert!(seen(24, 32) != plain && seen(40, 32) == plain && seen(8, 32) == plain);
+    let mut pointed = Details::default();
+    pointed.keypoints.push(&[
+        Keypoint { x: 0.5, y: 0.5, confidence: 0.9 },
+        Keypoint { x: 0.25, y: 0.25, confidence: 0.1 },
+        Keypoint { x: f32::NAN, y: 0.25, confidence: 0.9 },
+    ]);
+    let seen = painted(&pointed, &style);
+    assert!(seen(32, 32) != plain && seen(16, 16) == plain);
+    let mut turned = Details::default();
+    turned.quads.push(Quad { corners: [[0.75, 0.5], [0.5, 0.75], [0.25, 0.5], [0.5, 0.25]] });
+    let seen = painted(&turned, &boxes_only());
+    assert!(seen(40, 40) != plain, "a side of the turned box");
+    assert!(seen(16, 32) != plain && seen(17, 17) == plain, "its corner, and no upright box");
+    let hidden = painted(&turned, &Style { details: false, ..boxes_only() });
+    assert!(hidden(40, 40) == plain && hidden(17, 17) != plain, "the upright box in their stead");
+}

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::line::{Line, draw_line};
 use super::{Canvas, Ink, Mask};
 
 /// Points kept of each trail.
@@ -131,56 +132,6 @@ impl Trails {
     }
 }
 
-/// A line with round ends, in pixels.
-#[derive(Clone, Copy, Debug)]
-struct Line {
-    from: (f32, f32),
-    to: (f32, f32),
-    radius: f32,
-}
-
-fn draw_line(canvas: &mut Canvas<'_, '_>, mask: &mut Mask, line: &Line, ink: &Ink) {
-    let reach = line.radius + 0.5;
-    let span = |a: f32, b: f32, size: usize| {
-        let first = (a.min(b) - reach).floor().max(0.0) as i32 & !1;
-        let end = (a.max(b) + reach).ceil().min(size as f32) as i32;
-        (first, usize::try_from(end - first).unwrap_or(0))
-    };
-    let (x, width) = span(line.from.0, line.to.0, canvas.width());
-    let (y, height) = span(line.from.1, line.to.1, canvas.height());
-    if width == 0 || height == 0 {
-        return;
-    }
-    mask.reset(width, height);
-    for i in 0..mask.height() {
-        cover(mask.row_mut(i), x as f32 + 0.5, (y + i as i32) as f32 + 0.5, line);
-    }
-    canvas.mask(x, y, mask, ink);
-}
-
-/// How much of each pixel of a row a line covers. (`x`, `y`) is the centre of the first pixel.
-///
-/// The edge falls with the square of the distance: it is 1, 1/2 and 0 where a linear one would be, half a
-/// pixel inside of the radius, on it and half a pixel outside, and needs no root. The forms of clamp and of
-/// rounding to an integer are those that compile to a few vector instructions.
-#[allow(clippy::manual_clamp)]
-fn cover(row: &mut [u8], x: f32, y: f32, line: &Line) {
-    let (dx, dy) = (line.to.0 - line.from.0, line.to.1 - line.from.1);
-    let inverse = 1.0 / (dx * dx + dy * dy).max(f32::MIN_POSITIVE);
-    let (px, py) = (x - line.from.0, y - line.from.1);
-    let reach = (line.radius + 0.5) * (line.radius + 0.5);
-    let slope = 255.0 / (2.0 * line.radius);
-    // 2^23: the low bits of such a number are its integer part.
-    const INTEGER: f32 = 8_388_608.0;
-    for (i, out) in row.iter_mut().enumerate() {
-        let px = px + i as i32 as f32;
-        let along = ((px * dx + py * dy) * inverse).max(0.0).min(1.0);
-        let (ex, ey) = (px - along * dx, py - along * dy);
-        let covered = (reach - ex * ex - ey * ey) * slope;
-        *out = (covered.max(0.0).min(255.0) + INTEGER).to_bits() as u8;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,18 +191,5 @@ mod tests {
         trails.push(0, f32::NAN, 0.5);
         assert_eq!(trails.trails.len(), TRAILS);
         assert_eq!(times(&trails, 0), [0]);
-    }
-
-    #[test]
-    fn coverage_falls_across_the_edge() {
-        let line = Line { from: (-10.0, 0.0), to: (10.0, 0.0), radius: 1.5 };
-        let at = |y: f32| {
-            let mut pixel = [0];
-            cover(&mut pixel, 0.0, y, &line);
-            pixel[0]
-        };
-        assert_eq!([at(0.0), at(1.0), at(2.0), at(-2.5)], [255, 255, 0, 0]);
-        // (2^2 - 1.5^2) / 3 of 255
-        assert_eq!(at(1.5), 149);
     }
 }
