@@ -1,4 +1,4 @@
-# make deps                            what is needed to build and run
+# make deps [PROVIDER=openvino]        what is needed to build and run; OpenVINO's ONNX Runtime too
 # make demo                            detect, track, draw and publish a made-up street; says where the results are
 # make demo VIDEO=clip.mp4 MODEL=m.onnx   the same with a video; SHOW=1 shows it, OUT=folder says where to
 # make test                            all tests

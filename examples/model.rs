@@ -1,4 +1,4 @@
-//! What the plugin makes of a model file, why, and a pipeline to paste: `model FILE [PROPERTY=VALUE...]`
+//! What the plugin makes of a model file, why, and a pipeline to paste: `nvperception-model FILE [PROPERTY=VALUE...]`
 //!
 //! PROPERTIES are those of `nvpinference`: `model-config=FILE`, `labels=FILE`, ... The exit status is 1 when the model
 //! cannot be used; the message then says what to set.
@@ -10,7 +10,7 @@ use gst::prelude::*;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [file, properties @ ..] = arguments.as_slice() else {
-        eprintln!("usage: model FILE [PROPERTY=VALUE...]");
+        eprintln!("usage: nvperception-model FILE [PROPERTY=VALUE...]");
         return ExitCode::from(2);
     };
     match report(file, properties) {
@@ -56,10 +56,15 @@ fn describe(file: &str, properties: &[String], loaded: &gst::StructureRef) -> St
     let mut lines = vec![
         format!("model      {file}"),
         format!("sha256     {}", text("sha256")),
-        format!("family     {}", text("family")),
+        format!("family     {} ({})", text("family"), text("task")),
         format!("input      {}x{}", number("width"), number("height")),
         format!("classes    {}", number("classes")),
-        format!("runs on    {}, ONNX Runtime {}", text("provider"), text("runtime")),
+        format!(
+            "runs on    {}, ONNX Runtime {}, {} workers",
+            text("provider"),
+            text("runtime"),
+            number("workers")
+        ),
         format!("dry run    {:.1} ms", loaded.get::<u64>("dry-run").unwrap_or_default() as f64 / 1e6),
     ];
     let assumptions = loaded.get::<gst::List>("assumptions");
@@ -70,11 +75,23 @@ fn describe(file: &str, properties: &[String], loaded: &gst::StructureRef) -> St
         None => String::new(),
     };
     let more: String = properties.iter().map(quoted).collect();
-    lines
-        .push("If that is wrong, say what is right in MODEL.json beside it: schema/model.schema.json".into());
+    let stem = file.strip_suffix(".onnx").unwrap_or(file);
     lines.push(format!(
-        "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! nvpinference model=\"{file}\"{more} ! nvptracker \
-         ! nvpoverlay ! videoconvert ! autovideosink"
+        "If that is wrong, say what is right in {stem}.json (schema/model.schema.json), for example:"
     ));
+    lines.push("  {\"family\": \"yolox\", \"color\": \"rgb\", \"scale\": 0.00392157, \"resize\": \"stretch\", \"labels\": [\"a\", \"b\"]}".into());
+    let source = "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin !";
+    let end = "nvpoverlay ! videoconvert ! autovideosink";
+    lines.push(match text("task").as_str() {
+        "detect" => format!("{source} nvpinference model=\"{file}\"{more} ! nvptracker ! {end}"),
+        // It looks at what a detector has found.
+        task => {
+            let out = if task == "embed" { "nvppublish location=out.jsonl embeddings=true ! fakesink" } else { end };
+            format!(
+                "{source} nvpinference model=detector.onnx ! nvptracker ! nvpinference model=\"{file}\"{more} \
+                 region=tracks ! {out}"
+            )
+        }
+    });
     lines.join("\n")
 }

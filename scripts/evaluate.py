@@ -11,6 +11,7 @@ a bound is missed or an input is missing.
 import json
 import os
 import pathlib
+import platform
 import random
 import subprocess
 import sys
@@ -20,6 +21,8 @@ import traceback
 
 import cv2
 import jsonschema
+import numpy as np
+import onnxruntime
 
 from reference import Yolox, iou
 
@@ -158,6 +161,62 @@ def check_families(e):
         worst = worst_overlap(wanted, objects)
         e.say(model, f"{sorted(labels)}, IoU with OpenCV's face {worst:.2f}, at least 0.5",
               worst >= 0.5 and labels == {"face"})
+
+
+def crop_vector(session, picture, box):
+    """What a re-identification model says of a part of a BGR picture, made with OpenCV."""
+    height, width = picture.shape[:2]
+    x0, y0, x1, y1 = (max(0, round(v * side)) for v, side in zip(box, (width, height) * 2))
+    crop = cv2.cvtColor(cv2.resize(picture[y0:y1, x0:x1], (128, 256)), cv2.COLOR_BGR2RGB).astype(np.float32) / 255
+    crop = (crop - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    tensor = crop.transpose(2, 0, 1)[None].astype(np.float32)
+    vector = session.run(None, {session.get_inputs()[0].name: tensor})[0][0]
+    return vector / np.linalg.norm(vector)
+
+
+def check_cascade(e):
+    """Persons described by a second model: the same vectors as from OpenCV's crops, and persons told apart."""
+    detector, reid = e.path("models/yolox_nano.onnx"), e.path("models/osnet_x0_25_msmt17.onnx")
+    session, out = onnxruntime.InferenceSession(str(reid)), e.work / "cascade.jsonl"
+    picture = cv2.imread(str(e.path("images/dls_people_detection.png")))
+    cv2.imwrite(str(e.work / "crowd.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 98])
+    launch(f"filesrc location={e.work}/crowd.jpg ! jpegdec ! nvpinference model={detector} classes=person "
+           f"! nvpinference model={reid} region=detections ! nvppublish location={out} embeddings=true ! fakesink")
+    vectors = [d for d in records(out)[0]["detections"] if d.get("task") == "embed"]
+    worst = min((float(crop_vector(session, picture, d["box"]) @ d["embedding"]) for d in vectors), default=0.0)
+    e.say("osnet on people", f"{len(vectors)} persons, worst similarity to the reference's vector {worst:.3f}, "
+          "at least 0.95", bool(vectors) and worst >= 0.95)
+    clip = e.path("video/pets09-s2l1_480x360.avi")
+    launch(f"filesrc location={clip} ! decodebin ! nvpinference model={detector} classes=person ! nvptracker "
+           f"! nvpinference model={reid} region=tracks reinfer-interval=4 region-limit=8 "
+           f"! nvppublish location={out} embeddings=true ! fakesink")
+    same, other, last = [], [], {}
+    for line in records(out):
+        fresh = {d["parent"]["track"]: np.array(d["embedding"]) for d in line["detections"]
+                 if d.get("task") == "embed" and "age" not in d["parent"]}
+        same += [float(v @ last[i]) for i, v in fresh.items() if i in last]
+        other += [float(a @ b) for i, a in fresh.items() for j, b in fresh.items() if i < j]
+        last.update(fresh)
+    gap = np.mean(same) - np.mean(other)
+    e.say("osnet on tracks", f"similarity of a person to itself {np.mean(same):.2f}, to others {np.mean(other):.2f}; "
+          f"{gap:.2f} apart, at least 0.1", gap >= 0.1)
+
+
+def check_openvino(e):
+    """The same objects from OpenVINO as from the CPU's own engine."""
+    if platform.machine() != "x86_64":
+        return e.say("openvino", "there is a library for x86-64 only (not checked)")
+    subprocess.run([ROOT / "scripts/deps"], check=True, timeout=TIMEOUT, env=os.environ | {"PROVIDER": "openvino"},
+                   stdout=subprocess.DEVNULL)
+    home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    picture, model = e.path("images/dog.jpg"), e.path("models/yolox_nano.onnx")
+    wanted, _ = detect(e, picture, model, "I420")
+    objects, _ = detect(e, picture, model, "I420", f"provider=openvino onnxruntime={home}/nvperception/openvino")
+    worst = min(worst_overlap(objects, wanted), worst_overlap(wanted, objects))
+    off = max((abs(a[1] - b[1]) for a, b in zip(objects, wanted)), default=1.0)
+    e.say("openvino", f"{len(objects)} objects, worst IoU with the CPU's {worst:.4f}, at least 0.99; confidences differ "
+          f"by {off:.5f}", worst >= 0.99)
+    return None
 
 
 def check_frames(e):
@@ -309,7 +368,8 @@ def check_damage(e):
 
 
 CHECKS = {
-    "videos": check_videos, "pictures": check_pictures, "families": check_families, "frames": check_frames, "legacy": check_legacy,
+    "videos": check_videos, "pictures": check_pictures, "families": check_families,
+    "cascade": check_cascade, "openvino": check_openvino, "frames": check_frames, "legacy": check_legacy,
     "pets": check_pets, "public": check_public, "replay": check_replay, "motion": check_motion, "scene": check_scene,
     "damage": check_damage,
 }

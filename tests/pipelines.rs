@@ -70,6 +70,8 @@ impl Place {
             .arg(root().join("pipelines").join(name))
             .env("VIDEO", self.clip())
             .env("MODEL", root().join("tests/data/models/yolov8_coco.onnx"))
+            .env("CLASSIFIER", root().join("tests/data/models/classifier.onnx"))
+            .env("REID", root().join("tests/data/models/embedding.onnx"))
             .env("OUT", self.0.join("out"))
             .env("SINK", "fakesink")
             .env("SOURCE", format!("videotestsrc is-live=true num-buffers={FRAMES}"))
@@ -139,6 +141,32 @@ fn json() {
         assert_eq!(record["detections"][0]["class"], 2, "{record}");
         assert_eq!(record["tracks"][0]["class"], 2, "{record}");
     }
+}
+
+#[test]
+fn cascade() {
+    let place = Place::new("cascade");
+    place.run("cascade.launch");
+    let records = records(&std::fs::read_to_string(place.out("jsonl")).unwrap());
+    assert_eq!(records.len(), FRAMES);
+    for record in &records {
+        let track = record["tracks"][0]["id"].as_u64().unwrap();
+        let said = |task: &str| {
+            let found = record["detections"].as_array().unwrap().iter();
+            found.filter(|d| d["task"] == task).collect::<Vec<_>>()
+        };
+        let (classes, vectors) = (said("classify"), said("embed"));
+        assert_eq!((classes.len(), vectors.len()), (1, 1), "{record}");
+        assert_eq!((&classes[0]["label"], &classes[0]["model"]), (&"third".into(), &"classifier".into()));
+        assert_eq!(classes[0]["parent"]["track"].as_u64(), Some(track));
+        assert_eq!(vectors[0]["parent"]["track"].as_u64(), Some(track));
+        assert_eq!(vectors[0]["embedding"].as_array().unwrap().len(), 64);
+    }
+}
+
+#[test]
+fn asynchronous() {
+    Place::new("async").run("async.launch");
 }
 
 #[test]
@@ -215,6 +243,8 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
         let shown = line(&name)
             .replace("\"$VIDEO\"", "clip.mp4")
             .replace("\"$MODEL\"", "model.onnx")
+            .replace("\"$CLASSIFIER\"", "classifier.onnx")
+            .replace("\"$REID\"", "reid.onnx")
             .replace("$OUT", "out")
             .replace("$SINK", "autovideosink")
             .replace("$SOURCE", "v4l2src")
@@ -231,5 +261,5 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
         "each that the README shows is a file"
     );
     names.sort();
-    assert_eq!(names, ["annotate", "json", "live", "mot", "replay", "scene", "watch"]);
+    assert_eq!(names, ["annotate", "async", "cascade", "json", "live", "mot", "replay", "scene", "watch"]);
 }

@@ -1,4 +1,4 @@
-//! `nvpinference`: runs a detector on the frames that pass.
+//! `nvpinference`: runs an ONNX model on the frames that pass, or on the objects in them.
 //!
 //! Reads raw video (see the pad templates for the formats; no `videoconvert` or `videoscale` is needed
 //! before it) and adds [`DetectionMeta`](crate::meta::DetectionMeta) and a provenance stage to every
@@ -13,9 +13,10 @@
 //! It is understood when the element goes to READY, before any frame: its family, input size, colour
 //! order, normalisation, resizing and class names come from the properties, from a description beside it
 //! (`MODEL.json` or `MODEL.onnx.json`, or `model-config`), from its own ONNX metadata, and from its shapes, in this order. See
-//! [`crate::model`] for the families. A dry run then checks it. What was assumed is one line of the log at
+//! [`crate::model`] for the families: detectors, segmentation (masks), pose (keypoints), oriented boxes, classifiers
+//! and embeddings. A dry run then checks it. What was assumed is one line of the log at
 //! level INFO and one element message `nvp-model-loaded`; what is ambiguous is an error that names the
-//! choices.
+//! choices. `cargo run --example nvperception-model -- FILE` tells the same without a pipeline.
 //!
 //! `model=builtin:testscene` is a small detector that is part of the plugin (persons, bicycles, cars and buses, 320x192).
 //! It was trained on the scene of `nvptestsrc` and knows nothing else: on real video it finds nothing of use.
@@ -24,21 +25,56 @@
 //! gst-launch-1.0 nvptestsrc ! nvpinference model=builtin:testscene ! nvpoverlay ! videoconvert ! autovideosink
 //! ```
 //!
+//! # Objects instead of frames
+//! With `region=detections` or `region=tracks` the model looks at each object that elements before this one have found
+//! (`region-classes`, `region-min-size` and `region-min-confidence` choose among them), cut from the frame's own planes.
+//! Its results are a list of their own under its `model-id`, each with its parent. At most `region-limit` objects have
+//! their turn on one frame, those that wait longest first. Of a track a look serves `reinfer-interval` more frames: the
+//! last one, or the one at the best picture (`reinfer-cache`).
+//!
+//! ```text
+//! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! nvpinference model=yolo11n.onnx ! nvptracker \
+//!     ! nvpinference model=osnet.onnx region=tracks region-classes=person reinfer-interval=25 \
+//!     ! nvppublish location=out.jsonl embeddings=true ! fakesink
+//! ```
+//!
+//! # Two ways to run
+//! `mode=sync`: frames enter a bounded line, `workers` infer them side by side (each with a copy of the model), and they
+//! leave in their order with the events and queries between them. A full line blocks upstream, so nothing is dropped.
+//! The latency answer holds the model's measured time. As many frames on one thread each are faster than one frame on
+//! all threads; `workers=1` has the shorter latency.
+//!
+//! `mode=async`: every buffer goes on at once. The newest one is inferred beside the stream, and its result goes with the
+//! next buffer, with the PTS of its source and its age, over which `nvptracker` predicts. A slow model makes results
+//! rarer and older, never the video late.
+//!
+//! Either way `interval`, `max-fps`, `max-age` and `cost` choose the frames, and `failure-threshold` and `retry-after`
+//! say what failures lead to. Every frame that is not inferred has its reason in its provenance and in `stats`:
+//! `gap`, `interval`, `rate`, `age`, `backoff`, `disabled`, `async`, `no-region`; `busy` counts those that gave way to a
+//! newer one in the mailbox.
+//!
+//! # Changes while playing
+//! `model`, `model-config`, `labels`, `provider` and `precision` load the model anew beside the stream, also when the
+//! same file is set again; it takes over between two frames. One that cannot be loaded leaves the old one running:
+//! a warning and `nvp-model-rejected` say why. Each change raises `generation`, which is in each frame's provenance.
+//!
 //! # ONNX Runtime
 //! The library is loaded at run time, once for the whole process. It is looked for in: the property
 //! `onnxruntime`, the variable `ORT_DYLIB_PATH`, the plugin's own folder,
 //! `${XDG_DATA_HOME:-~/.local/share}/nvperception/` (where `make deps` puts it), and the system's libraries.
 //!
-//! # Timing
-//! Frames enter a bounded line; a worker infers them while the source task pushes earlier ones, and they
-//! leave in their order with the events and queries between them. A full line blocks upstream, so nothing is
-//! dropped. The latency answer holds the model's measured time. With `interval=N` one buffer is inferred and
-//! the next N pass without detections.
+//! `provider=openvino` needs the library of the Python wheel `onnxruntime-openvino` (`make deps PROVIDER=openvino` puts it
+//! into the folder `openvino` there: set `onnxruntime` to it). It runs on x86-64 CPUs of any maker, in f32 unless
+//! `precision=bf16` is set, which takes a CPU with AVX-512. What is listed and cannot be had is an error, or with
+//! `provider-policy=prefer` a warning and `nvp-provider-missing`; `active-provider` tells what runs.
 //!
 //! # Messages
-//! `nvp-model-loaded` with the fields `model`, `sha256`, `family`, `provider`, `runtime` and `summary` (strings),
-//! `width`, `height` and `classes` (guint), `assumptions` (a list of strings) and `dry-run` (guint64,
-//! nanoseconds); `nvp-model-nonfinite` when outputs are NaN or infinite (once a stream, with `candidates`, the
+//! `nvp-model-loaded` with the fields `model`, `sha256`, `family`, `task`, `provider`, `runtime` and `summary` (strings),
+//! `width`, `height`, `classes`, `workers` and `generation` (guint), `assumptions` (a list of strings) and `dry-run`
+//! (guint64, nanoseconds). `nvp-model-rejected` with `model`, `reason` (strings) and `generation` (guint).
+//! `nvp-model-disabled` with `model`, `reason` (strings), `failures` (guint) and `retry-after` (guint64, nanoseconds);
+//! `nvp-model-enabled` with `model` when it works again. `nvp-provider-missing` with `reason` and `active` (strings).
+//! `nvp-model-nonfinite` when outputs are NaN or infinite (once a stream, with `candidates`, the
 //! number of those left out of the first such frame).
 
 use gst::glib;
