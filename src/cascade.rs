@@ -1,6 +1,6 @@
 //! Which objects of a frame a model looks at, when it looks at objects and not at the frame.
 //!
-//! Objects that pass a [`Filter`] wait for their turn: those never looked at first, then those not looked at for
+//! Objects wait for their turn: those never looked at first, then those not looked at for
 //! longest. At most [`Policy::limit`] of them have it on one frame, and the rest go on waiting, so none starves.
 //! What was said of a track is kept and serves the frames between two looks.
 

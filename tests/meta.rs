@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex};
 use gst::glib;
 use gst::prelude::*;
 use gst_video::prelude::*;
-use gstnvperception::detection::{Detection, Detections};
+use gstnvperception::detection::{Details, Detection, Detections, Keypoint, Parent};
 use gstnvperception::geometry::BBox;
 use gstnvperception::homography;
-use gstnvperception::meta::{DetectionMeta, OutcomeRef, ProvenanceMeta, TrackMeta, TruthMeta, ViewMeta};
+use gstnvperception::meta::{
+    DetectionMeta, DetectionsRef, OutcomeRef, ProvenanceMeta, TrackMeta, TruthMeta, ViewMeta,
+};
 use gstnvperception::provenance::{Origin, Outcome, Stage};
 use gstnvperception::scene::{TrueObject, TrueView, Truth};
 use gstnvperception::track::{Track, TrackState, Tracks};
@@ -27,13 +29,45 @@ fn init() {
     glib::log_set_always_fatal(glib::LogLevels::LEVEL_WARNING | glib::LogLevels::LEVEL_CRITICAL);
 }
 
+/// One object with a keypoint at two of its corners, a mask whose first row is full, and an appearance.
 fn detections(model: &str, bbox: BBox) -> Detections {
+    let mut details = Details::default();
+    let point = |x, y| Keypoint { x, y, confidence: 0.5 };
+    details.keypoints.push(&[point(bbox.x_min, bbox.y_min), point(bbox.x_max, bbox.y_max)]);
+    details.masks.push(1, 2, |cells| cells.copy_from_slice(&[255, 0]));
+    details.embeddings.push(&[0.6, 0.8]);
     Detections {
         model: model.into(),
         labels: ["person", "car"].into_iter().collect(),
         items: vec![Detection { bbox, confidence: 0.75, class_id: 1 }],
+        age: 33,
+        source_pts: Some(7),
+        parents: vec![Parent { track: 7, age: 5, model: -1, item: -1 }],
+        details,
         ..Detections::default()
     }
+}
+
+/// What is said beyond the box has moved with it.
+fn assert_details(what: &str, found: &DetectionsRef<'_>) {
+    let (details, b) = (found.details(), found.items()[0].bbox);
+    let [first, second] = details.keypoints.row(0) else { panic!("{what}: {details:?}") };
+    let near = |a: f32, b: f32| (a - b).abs() < 1e-5;
+    let corner = |p: &Keypoint| {
+        (near(p.x, b.x_min) || near(p.x, b.x_max)) && (near(p.y, b.y_min) || near(p.y, b.y_max))
+    };
+    assert!(corner(first) && corner(second), "{what}: {first:?} {second:?} {b:?}");
+    let (columns, rows, cells) = details.masks.get(0).unwrap();
+    // The full cell is where the first keypoint is.
+    let full = cells.iter().position(|cell| *cell == 255).unwrap();
+    let (x, y) = ((full % columns) as f32 / columns as f32, (full / columns) as f32 / rows as f32);
+    let is_near = |p: f32, min: f32, max: f32, at: f32, cells: usize| {
+        cells == 1 || near(p, if at < 0.5 { min } else { max })
+    };
+    assert!(is_near(first.x, b.x_min, b.x_max, x, columns), "{what}: {cells:?}");
+    assert!(is_near(first.y, b.y_min, b.y_max, y, rows), "{what}: {cells:?}");
+    assert_eq!((details.embeddings.row(0), found.age(), found.source_pts()), (&[0.6, 0.8][..], 33, Some(7)));
+    assert_eq!(found.parents()[0].track, 7);
 }
 
 fn tracks(bbox: BBox) -> Tracks {
@@ -151,6 +185,7 @@ fn assert_right(what: &str, sample: &gst::Sample) {
         ];
         assert!(off.iter().all(|o| o.abs() < 1.5 * pixel), "{what}: says {bbox:?}, to be seen {seen:?}");
     }
+    DetectionMeta::all(buffer).for_each(|found| assert_details(what, &found));
     assert_eq!(said.is_empty(), tracks.is_empty(), "{what}: both or none");
     let (truth, view) = (TruthMeta::get(buffer), ViewMeta::get(buffer));
     assert_eq!(

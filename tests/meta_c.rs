@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use gst::prelude::*;
-use gstnvperception::detection::{Detection, Detections};
+use gstnvperception::detection::{Details, Detection, Detections, Keypoint, Parent, Quad, Task};
 use gstnvperception::geometry::BBox;
 use gstnvperception::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta, TruthMeta, ViewMeta};
 use gstnvperception::provenance::{Outcome, Stage};
@@ -38,10 +38,30 @@ fn attach(buffer: &mut gst::BufferRef) {
     let bbox = BBox::new(0.25, 0.5, 0.75, 1.25);
     let item = Detection { bbox, confidence: 0.5, class_id: 1 };
     let labels = ["person", "größe"].into_iter().collect();
-    DetectionMeta::add(
-        buffer,
-        Detections { model: "det".into(), labels, items: vec![item, item], ..Detections::default() },
-    );
+    let mut details = Details::default();
+    for i in 0..2u8 {
+        let x = f32::from(i);
+        details.keypoints.push(&[Keypoint { x, y: 0.5, confidence: 0.25 }]);
+        details.quads.push(Quad { corners: [[x, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]] });
+        details.masks.push(2, 1, |cells| cells.fill(i + 1));
+        details.embeddings.push(&[x, 1.0 - x]);
+    }
+    let parents = vec![
+        Parent { track: 9, age: 40, model: -1, item: -1 },
+        Parent { track: 0, age: 0, model: 0, item: 3 },
+    ];
+    let found = Detections {
+        model: "det".into(),
+        labels,
+        task: Task::Classify,
+        age: 33,
+        source_pts: Some(44),
+        items: vec![item, item],
+        parents,
+        parent_models: ["other"].into_iter().collect(),
+        details,
+    };
+    DetectionMeta::add(buffer, found);
     DetectionMeta::add(buffer, Detections { model: "none".into(), ..Detections::default() });
     let track = Track { id: 1 << 52, age: 40, bbox, velocity: [0.5, -0.25], ..Track::default() };
     let items = vec![Track { state: TrackState::Coasted, label: 0, class_id: 7, ..track }];
@@ -62,7 +82,7 @@ fn attach(buffer: &mut gst::BufferRef) {
         start: 1,
         end: 2,
         outcome: Outcome::Ok,
-        ..Stage::default()
+        generation: 6,
     };
     let origin = || Origin { feed: "door".into(), sequence: 9, received: 0 };
     ProvenanceMeta::append(buffer, origin, stage.clone());
@@ -92,10 +112,11 @@ fn c_reads_what_rust_attached() {
     pipeline.set_state(gst::State::Null).unwrap();
     assert_eq!(
         said,
-        "det: größe 0.50 0.25,0.50,0.75,1.25 größe 0.50 0.25,0.50,0.75,1.25; none:; \
+        "det task 1 33 before 44: größe 0.50 0.25,0.50,0.75,1.25 of 9/40 - 0.0,0.5,0.25 0.0 1x2 of 0.0,1.0 \
+         größe 0.50 0.25,0.50,0.75,1.25 of 0/0 other 3 1.0,0.5,0.25 1.0 2x2 of 1.0,0.0; none task 0 0 before -1:; \
          run: 4503599627370496 car state 2 age 40 at 0.25,0.50,0.75,1.25 moving 0.50,-0.25; \
          view 3.4 phase 3 motion 2 source 3 valid 0 by 0.75 known 1 shift 0.50 at home; \
          truth 8: 5 bus 0.50 at 0.25,0.50,0.75,1.25 zoom 1.5 preset 2 of 1.0; \
-         door 9: two  1 interval; one CPU 0 ;"
+         door 9: two  1 interval 6; one CPU 0  6;"
     );
 }

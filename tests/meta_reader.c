@@ -22,13 +22,28 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
   const NvpProvenance *stage = nvp_buffer_get_provenance (buffer);
 
   while ((detections = nvp_buffer_iterate_detections (buffer, &state))) {
-    g_string_append_printf (said, "%.*s:", TEXT (detections->model));
+    g_string_append_printf (said, "%.*s task %u %" G_GUINT64_FORMAT " before %" G_GINT64_FORMAT ":",
+        TEXT (detections->model), detections->task, detections->age, (gint64) detections->source_pts);
     for (gsize i = 0; i < detections->count; i++) {
       const NvpDetection *d = &detections->items[i];
       NvpText label = nvp_labels_get (&detections->labels, d->class_id);
 
       g_string_append_printf (said, " %.*s %.2f %.2f,%.2f,%.2f,%.2f", TEXT (label), d->confidence,
           d->box.x_min, d->box.y_min, d->box.x_max, d->box.y_max);
+      if (i < detections->parent_count) {
+        const NvpParent *p = &detections->parents[i];
+        const NvpKeypoint *k = &detections->keypoints[i * detections->keypoints_each];
+        const NvpMask *m = &detections->masks[i];
+        const gfloat *e = &detections->embeddings[i * detections->embedding_length];
+
+        if (p->model < 0)
+          g_string_append_printf (said, " of %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT " -", p->track, p->age);
+        else
+          g_string_append_printf (said, " of 0/0 %.*s %d",
+              TEXT (nvp_labels_get (&detections->parent_models, p->model)), p->item);
+        g_string_append_printf (said, " %.1f,%.1f,%.2f %.1f %ux%u of %.1f,%.1f", k->x, k->y, k->confidence,
+            detections->quads[i].corners[0][0], detections->mask_cells[m->offset], m->width, e[0], e[1]);
+      }
     }
     g_string_append (said, "; ");
   }
@@ -56,8 +71,8 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
   if (stage)
     g_string_append_printf (said, "%.*s %" G_GUINT64_FORMAT ":", TEXT (stage->feed), stage->sequence);
   for (; stage; stage = (const NvpProvenance *) stage->previous) {
-    g_string_append_printf (said, " %.*s %.*s %u %.*s;", TEXT (stage->element), TEXT (stage->provider),
-        stage->outcome, TEXT (stage->reason));
+    g_string_append_printf (said, " %.*s %.*s %u %.*s %u;", TEXT (stage->element), TEXT (stage->provider),
+        stage->outcome, TEXT (stage->reason), stage->generation);
   }
   gst_element_post_message (GST_ELEMENT (reader), gst_message_new_element (GST_OBJECT (reader),
           gst_structure_new ("meta-reader", "said", G_TYPE_STRING, said->str, NULL)));

@@ -2,7 +2,7 @@
 
 use gst::glib;
 use gst::prelude::*;
-use gstnvperception::detection::{Detection, Detections};
+use gstnvperception::detection::{Details, Detection, Detections, Keypoint};
 use gstnvperception::elements::overlay::{NvpOverlay, ShowDetections};
 use gstnvperception::geometry::BBox;
 use gstnvperception::meta::{DetectionMeta, TrackMeta};
@@ -69,10 +69,14 @@ impl Overlay {
 fn detections() -> Detections {
     let detection =
         |x: f32, class_id| Detection { bbox: BBox::new(x, 0.3, x + 0.2, 0.7), confidence: 0.75, class_id };
+    let mut details = Details::default();
+    details.keypoints.push(&[Keypoint { x: 0.2, y: 0.5, confidence: 0.9 }]);
+    details.keypoints.push(&[Keypoint { x: 0.8, y: 0.5, confidence: 0.9 }]);
     Detections {
         model: "model".into(),
         labels: ["person", "dog"].into_iter().collect(),
         items: vec![detection(0.1, 0), detection(0.7, 1)],
+        details,
         ..Detections::default()
     }
 }
@@ -180,9 +184,10 @@ fn it_starts_again() {
 
 #[test]
 fn every_property_changes_the_picture_while_playing() {
-    let changes: [(&str, glib::Value); 10] = [
+    let changes: [(&str, glib::Value); 11] = [
         ("show-boxes", false.to_value()),
         ("show-labels", false.to_value()),
+        ("show-details", false.to_value()),
         ("show-ids", false.to_value()),
         ("show-confidence", false.to_value()),
         ("show-tentative", true.to_value()),

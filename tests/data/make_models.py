@@ -218,6 +218,16 @@ def classifier(batch, element=TensorProto.FLOAT, channels=3):
     return wrap(g, inputs, [helper.make_tensor_value_info("output", element, [batch, 3])], {"names": NAMES})
 
 
+def of_shape(shape):
+    """Three logits from a picture of any shape: ten times the mean, less 0, 2 and 4."""
+    g = Graph()
+    mean = g.add("Reshape", g.add("ReduceMean", "images", keepdims=0), g.const([1, 1], np.int64))
+    logits = g.add("Mul", mean, g.const([[10.0, 10.0, 10.0]], np.float32))
+    g.add("Add", logits, g.const([[0.0, -2.0, -4.0]], np.float32), output="output")
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)]
+    return wrap(g, inputs, [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 3])], {"names": NAMES})
+
+
 def embedding():
     """64 numbers: the means of the channels at 0 to 2."""
     g = Graph()
@@ -266,6 +276,9 @@ def task_models():
         "classifier": classifier("batch"),
         "classifier_batch": classifier(4),
         "classifier_i8": classifier(1, TensorProto.INT8),
+        "classifier_chw": of_shape([3, 16, 16]),
+        "classifier_gray": of_shape([1, 1, 16, 16]),
+        "classifier_gray_hwc": of_shape([1, 16, 16, 1]),
         "embedding": embedding(),
         "slow": detector_with(slow),
         "fails_on_bright": detector_with(fails_on_bright),
@@ -297,6 +310,9 @@ def bad_models():
         "bad_labels": model("yolov8", metadata={"names": "['one', 'two']"}),
         "bad_operator": plain("NoSuchOperator", TensorProto.FLOAT, (1, 7, CELLS)),
         "bad_opset": model("yolov8", opset=9999),
+        "bad_channels": of_shape([1, 2, 16, 16]),
+        "bad_rank_1": of_shape([768]),
+        "bad_rank_5": of_shape([1, 1, 3, 16, 16]),
         "bad_rank": plain("Identity", TensorProto.FLOAT, (1, 512), input_shape=(1, 512)),
         "bad_task": model("yolov8", metadata=METADATA | {"task": "segment"}),
         "bad_two_inputs": model("yolov8", extra_inputs=(size,)),

@@ -88,3 +88,61 @@ fn an_embedding_says_what_the_picture_looks_like() {
         assert!((seen - expected).abs() < 0.005, "{row:?}");
     }
 }
+
+#[test]
+fn inputs_without_a_batch_and_with_one_channel_are_pictures() {
+    for model in ["classifier_chw.onnx", "classifier_gray.onnx", "classifier_gray_hwc.onnx"] {
+        for format in ["RGB", "GRAY8", "I420"] {
+            let mut rig = Rig::new(element(model), caps(format, SIZE));
+            let frame = rig.frame([128; 3]);
+            let found = rig.infer(frame);
+            assert_eq!(classes(&found), [0], "{model} {format}");
+        }
+    }
+}
+
+#[test]
+fn timestamps_flags_and_other_metas_stay_as_they_were() {
+    let mut rig = Rig::of("pose.onnx");
+    let mut buffer = rig.frame(COLOR);
+    {
+        let buffer = buffer.make_mut();
+        buffer.set_dts(gst::ClockTime::from_mseconds(3));
+        buffer.set_offset(17);
+        buffer.set_flags(gst::BufferFlags::MARKER | gst::BufferFlags::DISCONT);
+        let reference = gst::Caps::builder("timestamp/x-test").build();
+        gst::ReferenceTimestampMeta::add(buffer, &reference, gst::ClockTime::from_seconds(9), None);
+    }
+    let out = rig.harness.push_and_pull(buffer).unwrap();
+    assert_eq!((out.pts(), out.duration()), (Some(gst::ClockTime::ZERO), Some(FRAME)));
+    assert_eq!((out.dts(), out.offset()), (Some(gst::ClockTime::from_mseconds(3)), 17));
+    assert!(out.flags().contains(gst::BufferFlags::MARKER | gst::BufferFlags::DISCONT));
+    assert!(out.meta::<gst::ReferenceTimestampMeta>().is_some());
+}
+
+#[test]
+fn a_missing_model_is_an_error_and_a_later_one_runs() {
+    init();
+    let element = gst::ElementFactory::make("nvpinference").build().unwrap();
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    for _ in 0..2 {
+        assert!(element.set_state(gst::State::Ready).is_err());
+        assert!(error_on(&bus).contains("property model"));
+        element.set_state(gst::State::Null).unwrap();
+    }
+    element.set_property("model", data("yolov8.onnx").to_str().unwrap());
+    element.set_property("confidence", 0.1f32);
+    let mut rig = Rig::new(element, caps("RGB", SIZE));
+    let frame = rig.frame(COLOR);
+    assert_color(&rig.infer(frame), 0.003);
+}
+
+#[test]
+fn caps_that_are_no_pictures_of_ours_are_not_accepted() {
+    let rig = Rig::of("yolov8.onnx");
+    let pad = rig.element.static_pad("sink").unwrap();
+    assert!(pad.query_accept_caps(&caps("NV12", SIZE)));
+    assert!(!pad.query_accept_caps(&caps("P010_10LE", SIZE)));
+    assert!(!pad.query_accept_caps(&gst::Caps::builder("audio/x-raw").build()));
+}
