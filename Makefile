@@ -34,11 +34,13 @@ evaluate: build $(VENV)/ready
 	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python scripts/evaluate.py "$(DATA)"
 
 bench: build $(VENV)/ready
-	cargo bench --locked --bench tracker --bench draw --bench line --bench scene
+	cargo bench --locked --bench tracker --bench decode --bench draw --bench line --bench scene
 	$(VENV)/bin/python benches/preprocess_vs_opencv.py
 	@test -n "$(VIDEO)" -a -n "$(MODEL)" || echo "For the whole pipeline: make bench VIDEO=clip.mp4 MODEL=model.onnx"
 	@test -z "$(VIDEO)" -o -z "$(MODEL)" || \
 	  GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python benches/pipeline.py "$(VIDEO)" "$(MODEL)"
+	@test -z "$(VIDEO)" -o -z "$(MODEL)" || { $(VENV)/bin/pip install -q supervision==0.26.1 && \
+	  GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python benches/inference.py "$(VIDEO)" "$(MODEL)"; }
 
 $(VENV)/ready: scripts/requirements.txt | deps
 	python3 -m venv $(VENV)
