@@ -230,8 +230,14 @@ impl ElementImpl for NvpInference {
 }
 
 impl NvpInference {
+    /// The settings as they count now: while frames flow some wait for the next start.
     pub(super) fn settings(&self) -> Settings {
-        lock(&self.settings).clone()
+        let start = lock(&self.running).as_ref().map(|running| running.settings.clone());
+        let settings = lock(&self.settings).clone();
+        match start {
+            Some(start) => settings.since(&start),
+            None => settings,
+        }
     }
 
     /// This element's name, as provenance keeps it.

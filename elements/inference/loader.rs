@@ -43,23 +43,45 @@ struct Chosen {
 }
 
 fn choose(load: &Load, threads: u32, runtime: &Runtime) -> Result<Chosen, gst::ErrorMessage> {
-    let settings = |why: String| gst::error_msg!(gst::LibraryError::Settings, ("Property provider: {why}"));
-    let precision = Precision::from(load.precision);
+    let settings = |why: String| {
+        gst::error_msg!(gst::LibraryError::Settings, ("Properties provider and precision: {why}"))
+    };
     let mut missing = Vec::new();
-    for provider in wanted(&load.provider).map_err(settings)? {
-        match provider.usable(precision, runtime.path()) {
-            Ok(()) => return Ok(Chosen { choice: Choice { provider, precision, threads }, missing }),
-            Err(why) => missing.push(why),
-        }
+    let providers = wanted(&load.provider).map_err(settings)?;
+    let precision = Precision::from(load.precision);
+    let as_asked = (precision, &mut missing);
+    if let Some(choice) = first_usable(&providers, as_asked, threads, runtime) {
+        return Ok(Chosen { choice, missing });
     }
     if load.policy == ProviderPolicy::Require {
         return Err(settings(format!(
-            "{}. With provider-policy=prefer the CPU runs the model then",
+            "{}. With provider-policy=prefer it runs without it, and says so",
             missing.join("; ")
         )));
     }
-    let choice = Choice { provider: Provider::Cpu, precision: Precision::Auto, threads };
+    let otherwise = (Precision::Auto, &mut Vec::new());
+    let choice = first_usable(&providers, otherwise, threads, runtime).unwrap_or(Choice {
+        provider: Provider::Cpu,
+        precision: Precision::Auto,
+        threads,
+    });
     Ok(Chosen { choice, missing })
+}
+
+/// The first provider of a list that can compute in a precision; what is wrong with those before it is noted.
+fn first_usable(
+    providers: &[Provider],
+    (precision, missing): (Precision, &mut Vec<String>),
+    threads: u32,
+    runtime: &Runtime,
+) -> Option<Choice> {
+    providers.iter().find_map(|provider| match provider.usable(precision, runtime.path()) {
+        Ok(()) => Some(Choice { provider: *provider, precision, threads }),
+        Err(why) => {
+            missing.push(why);
+            None
+        }
+    })
 }
 
 impl NvpInference {
@@ -99,7 +121,7 @@ impl NvpInference {
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Settings,
-            ("Property provider: {why}. {instead} runs the model instead")
+            ("Properties provider and precision: {why}. {instead} runs the model instead")
         );
         let told =
             gst::Structure::builder("nvp-provider-missing").field("reason", why).field("active", instead);

@@ -50,8 +50,8 @@
 //!
 //! Either way `interval`, `max-fps`, `max-age` and `cost` choose the frames, and `failure-threshold` and `retry-after`
 //! say what failures lead to. Every frame that is not inferred has its reason in its provenance and in `stats`:
-//! `gap`, `interval`, `rate`, `age`, `backoff`, `disabled`, `async`, `no-region`; `busy` counts those that gave way to a
-//! newer one in the mailbox.
+//! `gap`, `interval`, `rate`, `age`, `backoff`, `disabled`, `no-region`. With `mode=async` one that goes on without a
+//! result says `async`; `busy` counts those that gave way to a newer one in the mailbox.
 //!
 //! # Changes while playing
 //! `model`, `model-config`, `labels`, `provider` and `precision` load the model anew beside the stream, also when the
@@ -170,7 +170,7 @@ pub enum ProviderPolicy {
     Require,
     /// A warning.
     #[enum_value(
-        name = "A warning and the message nvp-provider-missing; then the CPU runs the model",
+        name = "A warning and the message nvp-provider-missing; the provider without the precision, or the CPU, runs the model",
         nick = "prefer"
     )]
     Prefer,

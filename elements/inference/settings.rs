@@ -454,6 +454,25 @@ pub(super) enum Changed {
 }
 
 impl Settings {
+    /// These settings with what counts from the next start on as it was at `start`.
+    pub(super) fn since(self, start: &Self) -> Self {
+        let Self { load, regions, .. } = self.clone();
+        let at_start = start.load.clone();
+        Self {
+            mode: start.mode,
+            model_id: start.model_id.clone(),
+            load: Load {
+                onnxruntime: at_start.onnxruntime,
+                workers: at_start.workers,
+                threads: at_start.threads,
+                batch_size: at_start.batch_size,
+                ..load
+            },
+            regions: Regions { source: start.regions.source, ..regions },
+            ..self
+        }
+    }
+
     /// Takes a property over. The names and types are those of [`properties`].
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> Changed {
         let string = || value.get::<Option<String>>().ok().flatten();

@@ -106,3 +106,64 @@ fn many_changes_in_a_row_end_with_the_last() {
     }
     rig.element.set_state(gst::State::Null).unwrap();
 }
+
+#[test]
+fn what_counts_from_the_next_start_on_does_not_mix_with_a_change_of_the_model() {
+    let element = element("yolov8.onnx");
+    element.set_property("workers", 3u32);
+    let mut rig = Rig::new(element, caps("RGB", SIZE));
+    push(&mut rig);
+    rig.element.set_property("workers", 1u32);
+    rig.element.set_property_from_str("region", "tracks");
+    rig.element.set_property("model", path("end_to_end.onnx"));
+    rig.await_message("nvp-model-loaded");
+    let loaded = rig.await_message("nvp-model-loaded");
+    assert_eq!(loaded.get::<u32>("workers").unwrap(), 3);
+    for _ in 0..9 {
+        assert_eq!(&*push(&mut rig).0.model, "end_to_end", "each worker has the new model");
+    }
+}
+
+/// Goes to READY with these properties; the error's text, or nothing.
+fn ready(properties: &[(&str, &str)]) -> (gst::Element, gst::Bus, Option<String>) {
+    let element = element("yolov8.onnx");
+    for (name, value) in properties {
+        element.set_property_from_str(name, value);
+    }
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    let error = element.set_state(gst::State::Ready).is_err().then(|| error_on(&bus));
+    (element, bus, error)
+}
+
+#[test]
+fn a_provider_that_cannot_be_had_is_never_passed_over_in_silence() {
+    for (provider, precision, part) in [
+        ("opnvino", "auto", "no provider \"opnvino\" (known: auto, cpu, openvino, cuda, tensorrt)"),
+        ("cuda", "auto", "cuda is not supported yet"),
+        ("openvino", "auto", "was built without OpenVINOExecutionProvider"),
+        ("cpu", "f16", "does not compute in f16"),
+    ] {
+        let (element, _, error) = ready(&[("provider", provider), ("precision", precision)]);
+        let error = error.expect("it is required");
+        assert!(error.contains(part), "{provider}: {error}");
+        assert_eq!(element.property::<Option<String>>("active-provider"), None);
+        element.set_state(gst::State::Null).unwrap();
+    }
+    for (list, policy) in [("openvino", "prefer"), ("openvino,cpu", "require")] {
+        let (element, bus, error) = ready(&[("provider", list), ("provider-policy", policy)]);
+        assert_eq!(error, None);
+        let warning = bus.pop_filtered(&[gst::MessageType::Warning]).expect("a warning");
+        let gst::MessageView::Warning(warning) = warning.view() else { unreachable!("filtered") };
+        assert!(warning.error().message().contains("OpenVINOExecutionProvider"));
+        let told = bus.pop_filtered(&[gst::MessageType::Element]).unwrap();
+        let told = told.structure().unwrap();
+        assert_eq!(
+            (told.name().as_str(), told.get::<&str>("active").unwrap()),
+            ("nvp-provider-missing", "CPUExecutionProvider")
+        );
+        let active = element.property::<Option<String>>("active-provider");
+        assert_eq!(active.as_deref(), Some("CPUExecutionProvider"));
+        element.set_state(gst::State::Null).unwrap();
+    }
+}
