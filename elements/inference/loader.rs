@@ -98,13 +98,22 @@ impl NvpInference {
             .map_err(|e| gst::error_msg!(gst::LibraryError::Init, ("{e}")))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (workers, threads) = load.arrangement(settings.mode, cores);
-        let Chosen { choice, missing } = choose(load, threads, &runtime)?;
+        let Chosen { choice, mut missing } = choose(load, threads, &runtime)?;
         let serial = self.next_serial();
         let batch = if settings.regions.source == RegionSource::Frame { 1 } else { load.batch_size as usize };
         let id = settings.model_id.clone();
-        let order = Order { source: &source, runtime: &runtime, choice, batch, id, serial };
-        let mut engines = Vec::with_capacity(workers);
-        for _ in 0..workers {
+        let mut order = Order { source: &source, runtime: &runtime, choice, batch, id, serial };
+        let first = match Engine::load(&order, None) {
+            Err(why) if load.policy == ProviderPolicy::Prefer && choice.provider != Provider::Cpu => {
+                // What one provider does not run another one may.
+                order.choice = Choice { provider: Provider::Cpu, precision: Precision::Auto, threads };
+                missing.push(why.to_string());
+                Engine::load(&order, None)?
+            }
+            first => first?,
+        };
+        let mut engines = vec![first];
+        while engines.len() < workers {
             let engine = Engine::load(&order, engines.first())?;
             engines.push(engine);
         }

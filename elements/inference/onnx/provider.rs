@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::ffi;
 use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 
 /// An engine.
@@ -104,11 +105,16 @@ impl Provider {
                 self.name()
             ));
         }
-        if let Some(library) = self.library() {
-            let beside = runtime.parent().unwrap_or(Path::new("")).join(library);
-            if runtime.parent().is_some_and(|folder| !folder.as_os_str().is_empty()) && !beside.is_file() {
+        if let (Some(library), Some(folder)) = (self.library(), runtime.parent())
+            && !folder.as_os_str().is_empty()
+        {
+            let beside = folder.join(library);
+            if !beside.is_file() {
                 return Err(format!("{} needs {}, which is not there", self.name(), beside.display()));
             }
+            ffi::loads(&beside).map_err(|why| {
+                format!("{} cannot be loaded from {}: {why}", self.name(), beside.display())
+            })?;
         }
         self.computes_in(precision)
     }
