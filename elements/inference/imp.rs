@@ -260,6 +260,7 @@ impl NvpInference {
         *self.shared.stats() = Default::default();
         *lock(&self.shared.scheduler) = Default::default();
         lock(&self.shared.cascade).clear();
+        lock(&self.shared.spare).clear();
         self.packed_only.store(false, Ordering::Relaxed);
         self.nonfinite_told.store(false, Ordering::Relaxed);
         let beside = settings.mode == Mode::Async;

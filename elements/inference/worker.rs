@@ -9,11 +9,11 @@ use super::flow::{Flow, Job, Verdict};
 use super::layout::Layout;
 use super::mailbox::{Finished, Mailbox};
 use super::model::Model;
-use super::regions;
+use super::regions::Objects;
 use super::settings::{Regions, Settings};
 use super::stats::Stats;
-use crate::cascade::Cascade;
-use crate::detection::{Detections, Parent};
+use crate::cascade::{Cascade, Keep, append};
+use crate::detection::{Detections, Found, Parent};
 use crate::elements::provenance::now;
 use crate::geometry::BBox;
 use crate::model::{DecodeParams, DecodeReport};
@@ -123,124 +123,162 @@ impl Shared {
 }
 
 /// Infers until the line closes, then hands the engine back.
-pub(super) fn work(shared: &Shared, mut engine: Engine) -> Engine {
+pub(super) fn work(shared: &Shared, engine: Engine) -> Engine {
+    let mut worker = Worker::new(shared, engine);
     while let Some(Job { ticket, buffer, mut look }) = shared.flow.take() {
-        shared.renew(&mut engine, &mut look);
-        let verdict = attempt(shared, &mut engine, &buffer, &look);
+        shared.renew(&mut worker.engine, &mut look);
+        let verdict = worker.attempt(&buffer, &look);
         shared.flow.finish(ticket, buffer, verdict);
     }
-    engine
+    worker.engine
 }
 
 /// Infers the newest frame again and again until the mailbox closes, then hands the engine back.
-pub(super) fn work_beside(shared: &Shared, mut engine: Engine) -> Engine {
+pub(super) fn work_beside(shared: &Shared, engine: Engine) -> Engine {
+    let mut worker = Worker::new(shared, engine);
     while let Some((stream, buffer, mut look)) = shared.mailbox.take() {
-        shared.renew(&mut engine, &mut look);
-        let verdict = attempt(shared, &mut engine, &buffer, &look);
+        shared.renew(&mut worker.engine, &mut look);
+        let verdict = worker.attempt(&buffer, &look);
         shared.mailbox.give(Finished { stream, pts: buffer.pts(), verdict });
     }
-    engine
+    worker.engine
 }
 
-/// One frame. A panic, which would be a defect of this plugin, is an error and not a pipeline that waits for ever.
-fn attempt(shared: &Shared, engine: &mut Engine, buffer: &gst::BufferRef, look: &Look) -> Verdict {
-    if look.expires.is_some_and(|expires| now() > expires) {
-        return Verdict::Skipped(Skip::Age);
-    }
-    let inferring = AssertUnwindSafe(|| infer(shared, engine, buffer, look));
-    let panicked = |_| {
-        Err(gst::error_msg!(
-            gst::LibraryError::Failed,
-            ("Inference panicked; please report this as a defect")
-        ))
-    };
-    match catch_unwind(inferring).unwrap_or_else(panicked) {
-        Ok(Some(report)) => Verdict::Inferred(Box::new(report)),
-        Ok(None) => Verdict::Skipped(Skip::NoRegion),
-        Err(error) => Verdict::Failed(error),
-    }
+/// An engine with the memory that one thread keeps from frame to frame.
+struct Worker<'s> {
+    shared: &'s Shared,
+    engine: Engine,
+    objects: Objects,
+    /// The objects that are looked at on this frame, and the parts of the frame that are seen of them.
+    chosen: Vec<usize>,
+    boxes: Vec<BBox>,
+    recalled: Found,
 }
 
-fn infer(
-    shared: &Shared,
-    engine: &mut Engine,
-    buffer: &gst::BufferRef,
-    look: &Look,
-) -> Result<Option<Report>, gst::ErrorMessage> {
-    let start = now();
-    let Look { layout, config, .. } = look;
-    let model = engine.model.clone();
-    let mut detections = Detections {
-        model: model.id.clone(),
-        labels: model.labels.clone(),
-        task: model.task,
-        ..Detections::default()
-    };
-    let (times, left_out, counts);
-    if config.regions.source == RegionSource::Frame {
+/// What a look at one frame took, what was left out, and how many regions were looked at, recalled and waiting.
+type Looked = (Times, DecodeReport, [usize; 3]);
+
+impl<'s> Worker<'s> {
+    fn new(shared: &'s Shared, engine: Engine) -> Self {
+        let (objects, recalled) = (Objects::default(), Found::default());
+        Self { shared, engine, objects, chosen: Vec::new(), boxes: Vec::new(), recalled }
+    }
+
+    /// One frame. A panic, which would be a defect of this plugin, is an error and not a pipeline that waits for ever.
+    fn attempt(&mut self, buffer: &gst::BufferRef, look: &Look) -> Verdict {
+        if look.expires.is_some_and(|expires| now() > expires) {
+            return Verdict::Skipped(Skip::Age);
+        }
+        let inferring = AssertUnwindSafe(|| self.infer(buffer, look));
+        let panicked = |_| {
+            Err(gst::error_msg!(
+                gst::LibraryError::Failed,
+                ("Inference panicked; please report this as a defect")
+            ))
+        };
+        match catch_unwind(inferring).unwrap_or_else(panicked) {
+            Ok(Some(report)) => Verdict::Inferred(Box::new(report)),
+            Ok(None) => Verdict::Skipped(Skip::NoRegion),
+            Err(error) => Verdict::Failed(error),
+        }
+    }
+
+    fn infer(&mut self, buffer: &gst::BufferRef, look: &Look) -> Result<Option<Report>, gst::ErrorMessage> {
+        let start = now();
+        let model = self.engine.model.clone();
+        let mut detections = Detections {
+            model: model.id.clone(),
+            labels: model.labels.clone(),
+            task: model.task,
+            ..Detections::default()
+        };
+        let looked = if look.config.regions.source == RegionSource::Frame {
+            Some(self.look_at_frame(buffer, look, &mut detections)?)
+        } else {
+            self.look_at_objects(buffer, look, &mut detections)?
+        };
+        Ok(looked.map(|(times, left_out, regions)| Report {
+            model,
+            generation: look.config.generation,
+            schedule: look.config.schedule,
+            detections,
+            times,
+            span: (start, now()),
+            budget: look.budget,
+            left_out,
+            regions,
+        }))
+    }
+
+    fn look_at_frame(
+        &mut self,
+        buffer: &gst::BufferRef,
+        look: &Look,
+        detections: &mut Detections,
+    ) -> Result<Looked, gst::ErrorMessage> {
         const WHOLE: [BBox; 1] = [BBox::new(0.0, 0.0, 1.0, 1.0)];
-        let found = &mut detections;
-        (times, left_out) = mapped(buffer, layout, |frame| {
-            engine.look(frame, &WHOLE, &config.parameters, |_, said| {
+        let (times, left_out) = mapped(buffer, &look.layout, |frame| {
+            self.engine.look(frame, &WHOLE, &look.config.parameters, |_, said| {
                 // What was found goes into the buffer's metadata, which keeps it.
-                found.items = said.items.clone();
-                found.details = said.details.clone();
+                detections.items = said.items.clone();
+                detections.details = said.details.clone();
             })
         })?;
-        counts = [1, 0, 0];
-    } else {
-        let objects = regions::of(buffer, layout, &config.regions);
+        Ok((times, left_out, [1, 0, 0]))
+    }
+
+    /// `None` when there is no object to look at.
+    fn look_at_objects(
+        &mut self,
+        buffer: &gst::BufferRef,
+        look: &Look,
+        detections: &mut Detections,
+    ) -> Result<Option<Looked>, gst::ErrorMessage> {
+        let Self { shared, engine, objects, chosen, boxes, recalled } = self;
+        let settings = &look.config.regions;
+        objects.read(buffer, &look.layout, settings);
         if objects.regions.is_empty() {
             return Ok(None);
         }
-        let mut chosen = Vec::new();
-        let waiting = lock(&shared.cascade).plan(&config.regions.policy, &objects.regions, &mut chosen);
-        let boxes: Vec<BBox> = chosen.iter().map(|i| objects.padded(*i, config.regions.padding)).collect();
-        let mut fresh = vec![None; objects.regions.len()];
-        (times, left_out) = if boxes.is_empty() {
-            Default::default()
-        } else {
-            mapped(buffer, layout, |frame| {
-                engine
-                    .look(frame, &boxes, &config.parameters, |i, said| fresh[chosen[i]] = Some(said.clone()))
-            })?
-        };
-        let mut recalled = 0;
-        let mut cascade = lock(&shared.cascade);
+        let waiting = lock(&shared.cascade).plan(&settings.policy, &objects.regions, chosen);
+        boxes.clear();
+        boxes.extend(chosen.iter().map(|i| objects.padded(*i, settings.padding)));
+        let mut looked = (Times::default(), DecodeReport::default());
+        let newest = settings.policy.keep == Keep::Recent;
+        if !boxes.is_empty() {
+            looked = mapped(buffer, &look.layout, |frame| {
+                engine.look(frame, boxes, &look.config.parameters, |i, said| {
+                    let (region, parent) = (&objects.regions[chosen[i]], objects.parents[chosen[i]]);
+                    lock(&shared.cascade).keep(&settings.policy, region, look.time, said);
+                    if region.track == 0 || newest {
+                        add(detections, said, parent);
+                    }
+                })
+            })?;
+        }
+        let mut remembered = 0;
         for (i, region) in objects.regions.iter().enumerate() {
-            let parent = objects.parents[i];
-            if let Some(said) = fresh[i].take() {
-                cascade.keep(&config.regions.policy, region, look.time, &said);
-                if region.track == 0 || config.regions.policy.keep == crate::cascade::Keep::Recent {
-                    add(&mut detections, &said, parent);
-                    continue;
-                }
+            let told = newest && chosen.binary_search(&i).is_ok();
+            if region.track == 0 || told {
+                continue;
             }
-            let mut said = crate::detection::Found::default();
-            if let Some(time) = cascade.recall(region.track, &region.bbox, &mut said) {
-                recalled += 1;
-                add(&mut detections, &said, Parent { age: look.time.saturating_sub(time), ..parent });
+            let said = lock(&shared.cascade).recall(region.track, &region.bbox, recalled);
+            if let Some(time) = said {
+                remembered += usize::from(time != look.time);
+                add(
+                    detections,
+                    recalled,
+                    Parent { age: look.time.saturating_sub(time), ..objects.parents[i] },
+                );
             }
         }
-        drop(cascade);
-        detections.parent_models = objects.models;
-        counts = [chosen.len(), recalled, waiting];
+        detections.parent_models = objects.models.clone();
+        Ok(Some((looked.0, looked.1, [chosen.len(), remembered, waiting])))
     }
-    Ok(Some(Report {
-        model,
-        generation: config.generation,
-        schedule: config.schedule,
-        detections,
-        times,
-        span: (start, now()),
-        budget: look.budget,
-        left_out,
-        regions: counts,
-    }))
 }
 
-fn add(detections: &mut Detections, said: &crate::detection::Found, parent: Parent) {
-    crate::cascade::append(said, &mut detections.items, &mut detections.details);
+fn add(detections: &mut Detections, said: &Found, parent: Parent) {
+    append(said, &mut detections.items, &mut detections.details);
     detections.parents.resize(detections.items.len(), parent);
 }
 

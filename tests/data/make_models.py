@@ -197,6 +197,27 @@ def ssd():
     return wrap(g, inputs, outputs, {"names": NAMES})
 
 
+def deployed():
+    """The deployed form of RT-DETR and D-FINE: a second input says how large the pictures are, boxes are in their
+    pixels. The batch is open."""
+    g = Graph()
+    means = channel_means(g, TensorProto.FLOAT, False, 1.0)
+    corners = [[(x - w / 2) / WIDTH, (y - h / 2) / HEIGHT, (x + w / 2) / WIDTH, (y + h / 2) / HEIGHT]
+               for x, y, w, h, *_ in OBJECTS]
+    sizes = g.add("Cast", "orig_target_sizes", to=TensorProto.FLOAT)
+    sizes = g.add("Unsqueeze", g.add("Concat", sizes, sizes, axis=1), g.const([1], np.int64))
+    g.add("Mul", g.const([corners], np.float32), sizes, output="boxes")
+    g.add("Unsqueeze", scores(g, means), g.const([0], np.int64), output="scores")
+    classes = g.add("Mul", g.const([[0]], np.int64), g.add("Shape", "images", start=0, end=1))
+    g.add("Add", g.const([[o[4] for o in OBJECTS]], np.int64), classes, output="labels")
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, HEIGHT, WIDTH]),
+              helper.make_tensor_value_info("orig_target_sizes", TensorProto.INT64, ["batch", 2])]
+    outputs = [helper.make_tensor_value_info(n, t, d) for n, t, d in (
+        ("labels", TensorProto.INT64, ["batch", 4]), ("boxes", TensorProto.FLOAT, ["batch", 4, 4]),
+        ("scores", TensorProto.FLOAT, ["batch", 4]))]
+    return wrap(g, inputs, outputs, {"names": NAMES}, opset=15)
+
+
 def classifier(batch, element=TensorProto.FLOAT, channels=3):
     """Logits that are ten times the mean of each channel, less what ImageNet's normalisation adds."""
     g = Graph()
@@ -273,6 +294,7 @@ def task_models():
         "obb": heads("obb"),
         "segment": heads("segment"),
         "ssd": ssd(),
+        "deployed": deployed(),
         "classifier": classifier("batch"),
         "classifier_batch": classifier(4),
         "classifier_i8": classifier(1, TensorProto.INT8),

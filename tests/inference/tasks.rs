@@ -61,6 +61,15 @@ fn a_model_with_suppression_in_its_graph_is_read_by_names() {
 }
 
 #[test]
+fn a_model_that_asks_for_the_size_is_told_it() {
+    let mut rig = Rig::new(element("deployed.onnx"), caps("RGB", (192, 128)));
+    let frame = rig.frame(COLOR);
+    let found = rig.infer(frame);
+    assert_eq!(classes(&found), [0, 0, 1, 2], "it suppresses by itself");
+    near([found.items[0].bbox.x_min, found.items[0].bbox.y_max], (8.0, 44.0));
+}
+
+#[test]
 fn classifiers_of_any_batch_and_type_name_the_picture() {
     for model in ["classifier.onnx", "classifier_batch.onnx", "classifier_i8.onnx"] {
         let mut rig = Rig::of(model);
