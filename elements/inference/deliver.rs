@@ -9,6 +9,7 @@ use gst::subclass::prelude::*;
 use super::flow::Verdict;
 use super::imp::{CAT, NvpInference};
 use super::mailbox::Finished;
+use super::trouble::Trouble;
 use super::worker::{Report, lock};
 use crate::elements::provenance::now;
 use crate::meta::DetectionMeta;
@@ -114,7 +115,7 @@ impl NvpInference {
     }
 
     /// Decides what a failure leads to; returns the generation of the settings.
-    fn fail(&self, error: gst::ErrorMessage) -> Result<u32, gst::FlowError> {
+    fn fail(&self, error: Trouble) -> Result<u32, gst::FlowError> {
         let config = self.shared.config();
         let (failure, count) = {
             let mut scheduler = lock(&self.shared.scheduler);
@@ -124,7 +125,7 @@ impl NvpInference {
         let why = error.to_string();
         match failure {
             Failure::Fatal => {
-                self.post_error_message(error);
+                self.post_error_message(error.into_message());
                 return Err(gst::FlowError::Error);
             }
             Failure::Counted => gst::warning!(CAT, imp = self, "failure {count}: {why}"),

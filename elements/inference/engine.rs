@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::model::{Model, Source, failed};
 use super::onnx::{Choice, Outputs, Runtime, Session};
+use super::trouble::Trouble;
 use crate::detection::{Found, Task};
 use crate::elements::provenance::now;
 use crate::geometry::BBox;
@@ -56,7 +57,7 @@ impl Engine {
     ///
     /// # Errors
     /// One message that names the file and what is wrong with it.
-    pub(super) fn load(order: &Order<'_>, twin: Option<&Self>) -> Result<Self, gst::ErrorMessage> {
+    pub(super) fn load(order: &Order<'_>, twin: Option<&Self>) -> Result<Self, Trouble> {
         let Order { source, runtime, choice, batch, .. } = order;
         let path = source.path.as_path();
         let misunderstood = |e: ModelError| failed(path, e);
@@ -90,7 +91,7 @@ impl Engine {
     }
 
     /// Runs the model on a grey frame and says how long it took.
-    fn check(&mut self, path: &Path) -> Result<u64, gst::ErrorMessage> {
+    fn check(&mut self, path: &Path) -> Result<u64, Trouble> {
         let start = now();
         let grey = [114; 64 * 64];
         let planes = [Plane { data: &grey, stride: 64 }, Plane::default(), Plane::default()];
@@ -105,7 +106,7 @@ impl Engine {
 
     /// Puts the regions, at most as many as a run takes, into the input tensor. A region without a part inside the
     /// frame leaves its place as it was.
-    fn fill(&mut self, frame: &Frame<'_>, regions: &[BBox]) -> Result<(), gst::ErrorMessage> {
+    fn fill(&mut self, frame: &Frame<'_>, regions: &[BBox]) -> Result<(), Trouble> {
         let Self { model, session, preprocessor, paddings, geometries, .. } = self;
         for (i, (region, (padding, geometry))) in
             regions.iter().zip(paddings.iter_mut().zip(geometries.iter_mut())).enumerate()
@@ -132,7 +133,7 @@ impl Engine {
         regions: &[BBox],
         parameters: &DecodeParams,
         mut take: impl FnMut(usize, &mut Found),
-    ) -> Result<(Times, DecodeReport), gst::ErrorMessage> {
+    ) -> Result<(Times, DecodeReport), Trouble> {
         let (mut times, mut left_out) = (Times::default(), DecodeReport::default());
         let capacity = self.paddings.len().max(1);
         for (first, regions) in (0..).step_by(capacity).zip(regions.chunks(capacity)) {

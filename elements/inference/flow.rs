@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::trouble::Trouble;
 use super::worker::{Look, Report};
 use crate::schedule::Skip;
 
@@ -24,7 +25,7 @@ pub(super) enum Verdict {
     /// Left alone on purpose.
     Skipped(Skip),
     /// Could not be inferred.
-    Failed(gst::ErrorMessage),
+    Failed(Trouble),
 }
 
 /// What is to be done with a frame that enters.

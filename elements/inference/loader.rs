@@ -12,6 +12,7 @@ use super::imp::{CAT, NvpInference};
 use super::model::Source;
 use super::onnx::{Choice, Precision, Provider, Runtime, wanted};
 use super::settings::{Load, Settings};
+use super::trouble::Trouble;
 use super::worker::{Config, lock};
 use super::{PrecisionHint, ProviderPolicy, RegionSource};
 use crate::model::{ClassFilter, DecodeParams};
@@ -42,9 +43,9 @@ struct Chosen {
     missing: Vec<String>,
 }
 
-fn choose(load: &Load, threads: u32, runtime: &Runtime) -> Result<Chosen, gst::ErrorMessage> {
+fn choose(load: &Load, threads: u32, runtime: &Runtime) -> Result<Chosen, Trouble> {
     let settings = |why: String| {
-        gst::error_msg!(gst::LibraryError::Settings, ("Properties provider and precision: {why}"))
+        Trouble::new(&gst::LibraryError::Settings, format!("Properties provider and precision: {why}"))
     };
     let mut missing = Vec::new();
     let providers = wanted(&load.provider).map_err(settings)?;
@@ -91,11 +92,11 @@ impl NvpInference {
     }
 
     /// Loads as many engines as there are workers.
-    fn engines(&self, settings: &Settings) -> Result<Vec<Engine>, gst::ErrorMessage> {
+    fn engines(&self, settings: &Settings) -> Result<Vec<Engine>, Trouble> {
         let load = &settings.load;
         let source = Source::read(load)?;
         let runtime = Runtime::get(load.onnxruntime.as_deref(), self.plugin_folder().as_deref())
-            .map_err(|e| gst::error_msg!(gst::LibraryError::Init, ("{e}")))?;
+            .map_err(|e| Trouble::new(&gst::LibraryError::Init, format!("{e}")))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (workers, threads) = load.arrangement(settings.mode, cores);
         let Chosen { choice, mut missing } = choose(load, threads, &runtime)?;
@@ -119,7 +120,7 @@ impl NvpInference {
         }
         let first = &engines[0].model;
         ClassFilter::parse(&settings.classes, &first.labels, first.classes)
-            .map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ("Property classes: {e}")))?;
+            .map_err(|e| Trouble::new(&gst::LibraryError::Settings, format!("Property classes: {e}")))?;
         for why in missing {
             self.tell_missing(&why, &first.provider);
         }
@@ -152,7 +153,7 @@ impl NvpInference {
             return Ok(());
         }
         let engines = self.engines(&settings).map_err(|error| {
-            self.post_error_message(error);
+            self.post_error_message(error.into_message());
             gst::StateChangeError
         })?;
         self.adopt(&engines, &settings);
@@ -268,7 +269,7 @@ impl NvpInference {
         self.obj().notify("active-provider");
     }
 
-    fn reject(&self, settings: &Settings, error: &gst::ErrorMessage) {
+    fn reject(&self, settings: &Settings, error: &Trouble) {
         let why = error.to_string();
         gst::element_imp_warning!(
             self,

@@ -95,6 +95,7 @@ mod settings;
 mod sink;
 mod source;
 mod stats;
+mod trouble;
 mod worker;
 
 use crate::{cascade, schedule};

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::builtin;
 use super::onnx::{Choice, Runtime, Session};
 use super::settings::Load;
+use super::trouble::Trouble;
 use crate::detection::{Labels, Task};
 use crate::model::{self, Facts, Hints, LabelSource, ModelError, Plan, labels};
 use crate::preprocess::Spec;
@@ -47,13 +48,13 @@ pub(super) struct Source {
     sidecar: Option<Hints>,
 }
 
-pub(super) fn failed(path: &Path, why: impl std::fmt::Display) -> gst::ErrorMessage {
-    gst::error_msg!(gst::LibraryError::Init, ("Model {}: {why}", path.display()))
+pub(super) fn failed(path: &Path, why: impl std::fmt::Display) -> Trouble {
+    Trouble::new(&gst::LibraryError::Init, format!("Model {}: {why}", path.display()))
 }
 
-fn read_text(path: &Path, what: &str) -> Result<String, gst::ErrorMessage> {
+fn read_text(path: &Path, what: &str) -> Result<String, Trouble> {
     std::fs::read_to_string(path)
-        .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ("{what} {}: {e}", path.display())))
+        .map_err(|e| Trouble::new(&gst::ResourceError::OpenRead, format!("{what} {}: {e}", path.display())))
 }
 
 /// SHA-256 in lower-case hex. It also finds out whether a file can be read at all.
@@ -77,7 +78,7 @@ fn beside(model: &Path) -> Option<PathBuf> {
 }
 
 /// What the properties and the description say (that beside `file` when none is set), with the names of a labels file read in.
-fn hints(load: &Load, file: Option<&Path>) -> Result<(Hints, Option<Hints>), gst::ErrorMessage> {
+fn hints(load: &Load, file: Option<&Path>) -> Result<(Hints, Option<Hints>), Trouble> {
     let labels = load.labels.as_deref().map(read_labels).transpose()?.map(LabelSource::Names);
     let properties = Hints { labels, ..Hints::default() };
     let Some(file) = load.model_config.clone().or_else(|| beside(file?)) else {
@@ -92,12 +93,12 @@ fn hints(load: &Load, file: Option<&Path>) -> Result<(Hints, Option<Hints>), gst
     Ok((properties, Some(sidecar)))
 }
 
-fn read_labels(path: &Path) -> Result<Labels, gst::ErrorMessage> {
+fn read_labels(path: &Path) -> Result<Labels, Trouble> {
     labels::from_text(&read_text(path, "Labels file")?).map_err(|e| settings_error(path, "Labels file", e))
 }
 
-fn settings_error(path: &Path, what: &str, why: impl std::fmt::Display) -> gst::ErrorMessage {
-    gst::error_msg!(gst::LibraryError::Settings, ("{what} {}: {why}", path.display()))
+fn settings_error(path: &Path, what: &str, why: impl std::fmt::Display) -> Trouble {
+    Trouble::new(&gst::LibraryError::Settings, format!("{what} {}: {why}", path.display()))
 }
 
 impl Source {
@@ -105,25 +106,25 @@ impl Source {
     ///
     /// # Errors
     /// One message that names the file and what is wrong with it.
-    pub(super) fn read(load: &Load) -> Result<Self, gst::ErrorMessage> {
+    pub(super) fn read(load: &Load) -> Result<Self, Trouble> {
         let Some(path) = &load.model else {
-            return Err(gst::error_msg!(
-                gst::LibraryError::Settings,
-                (
+            return Err(Trouble::new(
+                &gst::LibraryError::Settings,
+                format!(
                     "No model is set; set the property model to the path of an ONNX file, or to {}",
                     builtin::NAMES
-                )
+                ),
             ));
         };
         let builtin = builtin::find(path).map_err(|e| failed(path, e))?;
-        let sha256 = builtin
-            .map_or_else(|| digest(File::open(path)?), digest)
-            .map_err(|e| gst::error_msg!(gst::ResourceError::OpenRead, ("Model {}: {e}", path.display())))?;
+        let sha256 = builtin.map_or_else(|| digest(File::open(path)?), digest).map_err(|e| {
+            Trouble::new(&gst::ResourceError::OpenRead, format!("Model {}: {e}", path.display()))
+        })?;
         let (properties, sidecar) = hints(load, builtin.is_none().then_some(path))?;
         Ok(Self { path: path.clone(), builtin, sha256: sha256.into(), properties, sidecar })
     }
 
-    pub(super) fn open(&self, runtime: &Runtime, choice: Choice) -> Result<Session, gst::ErrorMessage> {
+    pub(super) fn open(&self, runtime: &Runtime, choice: Choice) -> Result<Session, Trouble> {
         Session::open(runtime, &self.path, self.builtin, choice).map_err(|e| {
             failed(&self.path, format_args!("ONNX Runtime {} does not load it: {e}", runtime.version))
         })

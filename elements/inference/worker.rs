@@ -12,6 +12,7 @@ use super::model::Model;
 use super::regions::Objects;
 use super::settings::{Regions, Settings};
 use super::stats::Stats;
+use super::trouble::Trouble;
 use crate::cascade::{Cascade, Keep, append};
 use crate::detection::{Detections, Found, Parent};
 use crate::elements::provenance::now;
@@ -171,9 +172,9 @@ impl<'s> Worker<'s> {
         }
         let inferring = AssertUnwindSafe(|| self.infer(buffer, look));
         let panicked = |_| {
-            Err(gst::error_msg!(
-                gst::LibraryError::Failed,
-                ("Inference panicked; please report this as a defect")
+            Err(Trouble::new(
+                &gst::LibraryError::Failed,
+                format!("Inference panicked; please report this as a defect"),
             ))
         };
         match catch_unwind(inferring).unwrap_or_else(panicked) {
@@ -183,7 +184,7 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn infer(&mut self, buffer: &gst::BufferRef, look: &Look) -> Result<Option<Report>, gst::ErrorMessage> {
+    fn infer(&mut self, buffer: &gst::BufferRef, look: &Look) -> Result<Option<Report>, Trouble> {
         let start = now();
         let model = self.engine.model.clone();
         let mut detections = Detections {
@@ -215,7 +216,7 @@ impl<'s> Worker<'s> {
         buffer: &gst::BufferRef,
         look: &Look,
         detections: &mut Detections,
-    ) -> Result<Looked, gst::ErrorMessage> {
+    ) -> Result<Looked, Trouble> {
         const WHOLE: [BBox; 1] = [BBox::new(0.0, 0.0, 1.0, 1.0)];
         let (times, left_out) = mapped(buffer, &look.layout, |frame| {
             self.engine.look(frame, &WHOLE, &look.config.parameters, |_, said| {
@@ -233,7 +234,7 @@ impl<'s> Worker<'s> {
         buffer: &gst::BufferRef,
         look: &Look,
         detections: &mut Detections,
-    ) -> Result<Option<Looked>, gst::ErrorMessage> {
+    ) -> Result<Option<Looked>, Trouble> {
         let Self { shared, engine, objects, chosen, boxes, recalled } = self;
         let settings = &look.config.regions;
         objects.read(buffer, &look.layout, settings);
@@ -286,23 +287,23 @@ fn add(detections: &mut Detections, said: &Found, parent: Parent) {
 fn mapped<R>(
     buffer: &gst::BufferRef,
     layout: &Layout,
-    read: impl FnOnce(&crate::image::Frame<'_>) -> Result<R, gst::ErrorMessage>,
-) -> Result<R, gst::ErrorMessage> {
+    read: impl FnOnce(&crate::image::Frame<'_>) -> Result<R, Trouble>,
+) -> Result<R, Trouble> {
     let info = &layout.info;
     let mapped = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| {
-        gst::error_msg!(
-            gst::StreamError::Format,
-            (
+        Trouble::new(
+            &gst::StreamError::Format,
+            format!(
                 "A buffer of {} bytes does not hold a {}x{} {} frame",
                 buffer.size(),
                 info.width(),
                 info.height(),
                 info.format()
-            )
+            ),
         )
     })?;
     let frame = layout
         .frame(&mapped)
-        .map_err(|e| gst::error_msg!(gst::StreamError::Format, ("A frame cannot be read: {e}")))?;
+        .map_err(|e| Trouble::new(&gst::StreamError::Format, format!("A frame cannot be read: {e}")))?;
     read(&frame)
 }

@@ -53,7 +53,8 @@ fn a_model_that_cannot_be_loaded_leaves_the_old_one_running() {
     std::fs::write(&file, "garbage").unwrap();
     rig.element.set_property("model", file.to_str().unwrap());
     let rejected = rig.await_message("nvp-model-rejected");
-    assert!(rejected.get::<&str>("reason").unwrap().contains("swapped.onnx"));
+    let reason = rejected.get::<&str>("reason").unwrap();
+    assert!(reason.starts_with("Model ") && reason.contains("swapped.onnx"), "{reason}");
     rig.element.set_property("model", "/nowhere/none.onnx");
     let rejected = rig.await_message("nvp-model-rejected");
     assert!(rejected.get::<&str>("reason").unwrap().contains("/nowhere/none.onnx"));

@@ -151,7 +151,8 @@ fn a_model_that_fails_again_and_again_is_switched_off_and_tried_later() {
     assert_eq!(push(&mut rig, COLOR), ("disabled".to_owned(), false));
     let told = rig.message("nvp-model-disabled").unwrap();
     assert_eq!(told.get::<u32>("failures").unwrap(), 2);
-    assert!(told.get::<&str>("reason").unwrap().contains("fails_on_bright"));
+    let reason = told.get::<&str>("reason").unwrap();
+    assert!(reason.starts_with("Model ") && reason.contains("fails_on_bright"), "{reason}");
     assert_eq!(told.get::<u64>("retry-after").unwrap(), 50_000_000);
     std::thread::sleep(std::time::Duration::from_millis(60));
     assert_eq!(push(&mut rig, COLOR), (String::new(), true));

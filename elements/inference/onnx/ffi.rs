@@ -54,17 +54,6 @@ pub(super) fn probe(path: &Path) -> Result<String, Unfit> {
     Ok(version)
 }
 
-/// Whether the dynamic loader takes a library and all that it needs.
-///
-/// # Errors
-/// The loader's words: it names the file or the symbol that is missing.
-pub(super) fn loads(path: &Path) -> Result<(), String> {
-    // SAFETY: loading runs the library's initialisers. It is one of ONNX Runtime's own, beside the library that is in
-    // use already, which would load it next in the same way.
-    let library = unsafe { libloading::Library::new(path) };
-    library.map(drop).map_err(|e| describe(&e))
-}
-
 fn describe(error: &libloading::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -77,11 +77,23 @@ impl Runtime {
     }
 }
 
+/// The last error that ONNX Runtime wrote into its log: where a provider's library cannot be loaded, only the log names
+/// the file or the symbol.
+static LAST_ERROR: Mutex<Option<String>> = Mutex::new(None);
+
+/// Forgets the last error in the log and gives it.
+fn take_last_error() -> Option<String> {
+    LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 fn log(level: LogLevel, category: &str, id: &str, place: &str, message: &str) {
     match level {
         LogLevel::Verbose => gst::trace!(CAT, "{category} {id} {place}: {message}"),
         LogLevel::Info => gst::debug!(CAT, "{category} {id} {place}: {message}"),
         LogLevel::Warning => gst::info!(CAT, "{category} {id} {place}: {message}"),
-        LogLevel::Error | LogLevel::Fatal => gst::warning!(CAT, "{category} {id} {place}: {message}"),
+        LogLevel::Error | LogLevel::Fatal => {
+            gst::warning!(CAT, "{category} {id} {place}: {message}");
+            *LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.to_owned());
+        }
     }
 }

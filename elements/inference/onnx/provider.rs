@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::ffi;
 use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 
 /// An engine.
@@ -112,9 +111,6 @@ impl Provider {
             if !beside.is_file() {
                 return Err(format!("{} needs {}, which is not there", self.name(), beside.display()));
             }
-            ffi::loads(&beside).map_err(|why| {
-                format!("{} cannot be loaded from {}: {why}", self.name(), beside.display())
-            })?;
         }
         self.computes_in(precision)
     }

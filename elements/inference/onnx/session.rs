@@ -6,7 +6,7 @@ use half::f16;
 use ort::session::SessionInputValue;
 use ort::value::{PrimitiveTensorElementType, Tensor, TensorElementType, TensorRef, ValueType};
 
-use super::{Choice, Runtime};
+use super::{Choice, Provider, Runtime, take_last_error};
 use crate::model::{ElementKind, Facts, Input, Quantization, TensorData, TensorFacts, TensorView};
 use crate::preprocess::{ElementType, TensorMut};
 
@@ -69,7 +69,18 @@ impl Session {
                 None => builder.commit_from_file(path),
             }
         };
-        Ok(Self { session: build().map_err(message)?, input: None, quantization: Vec::new() })
+        take_last_error();
+        let session = build().map_err(|error| {
+            let told = message(error);
+            match take_last_error() {
+                // The log's own words come after places in ONNX Runtime's source.
+                Some(logged) if choice.provider != Provider::Cpu => {
+                    format!("{told}: {}", logged.rsplit(" : ").next().unwrap_or(&logged).trim())
+                }
+                _ => told,
+            }
+        })?;
+        Ok(Self { session, input: None, quantization: Vec::new() })
     }
 
     /// What the file says of itself.
