@@ -96,7 +96,7 @@ impl NvpInference {
         let load = &settings.load;
         let source = Source::read(load)?;
         let runtime = Runtime::get(load.onnxruntime.as_deref(), self.plugin_folder().as_deref())
-            .map_err(|e| Trouble::new(&gst::LibraryError::Init, format!("{e}")))?;
+            .map_err(|e| Trouble::new(&gst::LibraryError::Init, e))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (workers, threads) = load.arrangement(settings.mode, cores);
         let Chosen { choice, mut missing } = choose(load, threads, &runtime)?;

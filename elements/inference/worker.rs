@@ -174,7 +174,7 @@ impl<'s> Worker<'s> {
         let panicked = |_| {
             Err(Trouble::new(
                 &gst::LibraryError::Failed,
-                format!("Inference panicked; please report this as a defect"),
+                "Inference panicked; please report this as a defect".to_owned(),
             ))
         };
         match catch_unwind(inferring).unwrap_or_else(panicked) {
