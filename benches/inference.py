@@ -40,7 +40,7 @@ def session(model, threads, provider):
         providers = ["CPUExecutionProvider"]
     else:
         precision = "bf16" if provider.endswith("bf16") else "f32"
-        config = {"CPU": {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": "1",
+        config = {"CPU": {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": "1", "ENABLE_CPU_PINNING": "NO",
                           "INFERENCE_NUM_THREADS": str(threads)}}
         providers = [("OpenVINOExecutionProvider", {"device_type": "CPU", "load_config": json.dumps(config)})]
     return onnxruntime.InferenceSession(model, options, providers=providers)

@@ -152,7 +152,8 @@ impl Choice {
     pub(super) fn dispatch(self) -> Option<ExecutionProviderDispatch> {
         match self.provider {
             Provider::OpenVino => {
-                // Without this OpenVINO takes what the CPU does fastest, which changes results.
+                // Without the precision OpenVINO takes what the CPU does fastest, which changes results. Pinned, the
+                // threads of several workers would all sit on the first cores.
                 let precision = if self.precision == Precision::Bf16 { "bf16" } else { "f32" };
                 let threads = if self.threads > 0 {
                     format!(", \"INFERENCE_NUM_THREADS\": \"{}\"", self.threads)
@@ -160,7 +161,7 @@ impl Choice {
                     String::new()
                 };
                 let config = format!(
-                    "{{\"CPU\": {{\"INFERENCE_PRECISION_HINT\": \"{precision}\", \"NUM_STREAMS\": \"1\"{threads}}}}}"
+                    "{{\"CPU\": {{\"INFERENCE_PRECISION_HINT\": \"{precision}\", \"NUM_STREAMS\": \"1\", \"ENABLE_CPU_PINNING\": \"NO\"{threads}}}}}"
                 );
                 let openvino = ep::OpenVINO::default().with_device_type("CPU");
                 let openvino = ep::ArbitrarilyConfigurableExecutionProvider::with_arbitrary_config(
