@@ -37,8 +37,6 @@ bench: build $(VENV)/ready
 	cargo bench --locked --bench tracker --bench decode --bench draw --bench line --bench scene
 	$(VENV)/bin/python benches/preprocess_vs_opencv.py
 	@test -n "$(VIDEO)" -a -n "$(MODEL)" || echo "For the whole pipeline: make bench VIDEO=clip.mp4 MODEL=model.onnx"
-	@test -z "$(VIDEO)" -o -z "$(MODEL)" || \
-	  GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python benches/pipeline.py "$(VIDEO)" "$(MODEL)"
 	@test -z "$(VIDEO)" -o -z "$(MODEL)" || { $(VENV)/bin/pip install -q supervision==0.26.1 && \
 	  GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python benches/inference.py "$(VIDEO)" "$(MODEL)"; }
 

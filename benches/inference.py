@@ -141,17 +141,18 @@ def launch(clip, elements):
 
 
 def timed(commands):
-    """Wall seconds, CPU seconds and outputs of processes that run side by side."""
+    """Wall seconds, CPU seconds, the largest peak in MiB and outputs of processes that run side by side."""
     start = time.monotonic()
     running = [subprocess.Popen(c, stdout=subprocess.PIPE, text=True) for c in commands]
-    outputs, cpu = [], 0.0
+    outputs, cpu, peak = [], 0.0, 0.0
     for process in running:
         outputs.append(process.stdout.read())
         _, status, usage = os.wait4(process.pid, 0)
         if status != 0:
             sys.exit(f"{process.args} failed: {outputs[-1]}")
         cpu += usage.ru_utime + usage.ru_stime
-    return time.monotonic() - start, cpu, outputs
+        peak = max(peak, usage.ru_maxrss / 1024)
+    return time.monotonic() - start, cpu, peak, outputs
 
 
 def spread(values, digits=1):
@@ -181,22 +182,24 @@ def main():
             def note(name, value):
                 results.setdefault(name, []).append(value)
 
-            _, _, outputs = timed([me("--bare", model, 1, runs, provider)] * CORES)
+            *_, outputs = timed([me("--bare", model, 1, runs, provider)] * CORES)
             one = statistics.mean(float(o) for o in outputs) / runs
             note("core-ms of a run, a process a core", one * 1000)
-            _, _, outputs = timed([me("--bare", model, CORES, runs, provider)])
+            *_, outputs = timed([me("--bare", model, CORES, runs, provider)])
             all_ = float(outputs[0]) / runs * CORES
             note("core-ms of a run, a thread a core", all_ * 1000)
-            _, cpu, _ = timed([launch(clip, "")])
+            _, cpu, *_ = timed([launch(clip, "")])
             note("core-ms of decoding", cpu / frames * 1000)
             ceiling = CORES / (min(one, all_) + cpu / frames)
             note("ceiling, frames/s", ceiling)
-            wall, cpu, _ = timed([launch(clip, plug)])
+            wall, cpu, peak, _ = timed([launch(clip, plug)])
+            note("pipeline, CPU ms a frame", cpu / frames * 1000)
+            note("pipeline, peak MiB", peak)
             # The model's load and the process's start are not frames.
-            idle, _, _ = timed([launch(clip, f"identity eos-after=1 ! {plug}")])
+            idle, *_ = timed([launch(clip, f"identity eos-after=1 ! {plug}")])
             ours = (frames - 1) / (wall - idle)
             note("pipeline, frames/s", ours)
-            _, _, outputs = timed([me("--flow", clip, model, out, provider)])
+            *_, outputs = timed([me("--flow", clip, model, out, provider)])
             seconds, count = map(float, outputs[0].split())
             note("python, frames/s", count / seconds)
             note("pipeline / ceiling", ours / ceiling)

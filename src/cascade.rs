@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::detection::{Details, Found};
+use crate::detection::{Details, Detection, Found};
 use crate::geometry::BBox;
 
 /// The most tracks that something is remembered of; of more, those not seen for longest are forgotten.
@@ -70,6 +70,8 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Cascade {
     tracks: HashMap<u64, Entry>,
+    /// The model that looks: a number that rises when another one takes over.
+    model: u64,
     number: u64,
     /// Where the objects without an identity begin on the next frame.
     turn: usize,
@@ -79,12 +81,22 @@ pub struct Cascade {
 impl Cascade {
     /// Forgets all tracks.
     pub fn clear(&mut self) {
-        *self = Self { waiting: std::mem::take(&mut self.waiting), ..Self::default() };
+        *self = Self { model: self.model, waiting: std::mem::take(&mut self.waiting), ..Self::default() };
     }
 
     /// Replaces `chosen` by the indices of the regions that are looked at on the next frame, in rising order.
-    /// Returns how many others wait.
-    pub fn plan(&mut self, policy: &Policy, regions: &[Region], chosen: &mut Vec<usize>) -> usize {
+    /// Returns how many others wait. A `model` newer than the one before knows nothing of any track.
+    pub fn plan(
+        &mut self,
+        model: u64,
+        policy: &Policy,
+        regions: &[Region],
+        chosen: &mut Vec<usize>,
+    ) -> usize {
+        if model > self.model {
+            self.model = model;
+            self.clear();
+        }
         self.number += 1;
         let number = self.number;
         self.waiting.clear();
@@ -132,8 +144,21 @@ impl Cascade {
         }
     }
 
-    /// Keeps what a model `said` of a region on a frame of this `time` (nanoseconds), in units of the frame.
-    pub fn keep(&mut self, policy: &Policy, region: &Region, time: u64, said: &Found) {
+    /// Takes back that the `chosen` regions were looked at, as the look failed: they are due again.
+    pub fn failed(&mut self, regions: &[Region], chosen: &[usize]) {
+        for region in chosen.iter().filter_map(|i| regions.get(*i)) {
+            if let Some(entry) = self.tracks.get_mut(&region.track) {
+                entry.looked = None;
+            }
+        }
+    }
+
+    /// Keeps what a model `said` of a region on a frame of this `time` (nanoseconds), in units of the frame. What a
+    /// model before the present one says is not kept.
+    pub fn keep(&mut self, model: u64, policy: &Policy, region: &Region, time: u64, said: &Found) {
+        if model != self.model {
+            return;
+        }
         let Some(entry) = self.tracks.get_mut(&region.track) else { return };
         let quality = region.quality();
         // Workers may bring looks in another order than they began.
@@ -154,10 +179,10 @@ impl Cascade {
     }
 
     /// Replaces `found` by what serves a track whose box is `bbox` now; returns the time of the frame it was said
-    /// on, `None` when nothing was said yet.
-    pub fn recall(&self, track: u64, bbox: &BBox, found: &mut Found) -> Option<u64> {
+    /// on, `None` when this model said nothing yet.
+    pub fn recall(&self, model: u64, track: u64, bbox: &BBox, found: &mut Found) -> Option<u64> {
         found.clear();
-        let entry = self.tracks.get(&track)?;
+        let entry = self.tracks.get(&track).filter(|_| model == self.model)?;
         copy(entry.said.as_ref()?, found);
         found.place((bbox.width(), bbox.height()), (bbox.x_min, bbox.y_min));
         Some(entry.time)
@@ -166,12 +191,11 @@ impl Cascade {
 
 fn copy(from: &Found, to: &mut Found) {
     to.clear();
-    to.items.extend_from_slice(&from.items);
-    (0..from.items.len()).for_each(|i| to.details.push(from.details.view(), i, |point| point));
+    append(from, &mut to.items, &mut to.details);
 }
 
 /// Appends all of `from` to `items` and `details`.
-pub fn append(from: &Found, items: &mut Vec<crate::detection::Detection>, details: &mut Details) {
+pub fn append(from: &Found, items: &mut Vec<Detection>, details: &mut Details) {
     items.extend_from_slice(&from.items);
     (0..from.items.len()).for_each(|i| details.push(from.details.view(), i, |point| point));
 }
@@ -179,7 +203,6 @@ pub fn append(from: &Found, items: &mut Vec<crate::detection::Detection>, detail
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detection::Detection;
 
     fn region(track: u64, size: f32) -> Region {
         Region { track, bbox: BBox::new(0.0, 0.0, size, size), confidence: 1.0, visible: true }
@@ -193,7 +216,7 @@ mod tests {
     fn plans(policy: &Policy, frames: &[Vec<Region>]) -> Vec<Vec<usize>> {
         let (mut cascade, mut chosen) = (Cascade::default(), Vec::new());
         let plan = |regions: &Vec<Region>| {
-            cascade.plan(policy, regions, &mut chosen);
+            cascade.plan(0, policy, regions, &mut chosen);
             chosen.clone()
         };
         frames.iter().map(plan).collect()
@@ -222,13 +245,13 @@ mod tests {
         let policy = Policy::default();
         let (mut cascade, mut found) = (Cascade::default(), Found::default());
         let seen = region(3, 0.5);
-        cascade.plan(&policy, &[seen], &mut Vec::new());
-        assert_eq!(cascade.recall(3, &seen.bbox, &mut found), None);
-        cascade.keep(&policy, &seen, 40, &said(1));
+        cascade.plan(0, &policy, &[seen], &mut Vec::new());
+        assert_eq!(cascade.recall(0, 3, &seen.bbox, &mut found), None);
+        cascade.keep(0, &policy, &seen, 40, &said(1));
         let moved = BBox::new(0.5, 0.0, 0.75, 1.0);
-        assert_eq!(cascade.recall(3, &moved, &mut found), Some(40));
+        assert_eq!(cascade.recall(0, 3, &moved, &mut found), Some(40));
         assert_eq!(found.items[0].bbox, BBox::new(0.5, 0.0, 0.625, 0.5));
-        assert_eq!(cascade.recall(4, &moved, &mut found), None);
+        assert_eq!(cascade.recall(0, 4, &moved, &mut found), None);
         assert!(found.items.is_empty());
     }
 
@@ -238,20 +261,39 @@ mod tests {
             let policy = Policy { keep, ..Policy::default() };
             let (mut cascade, mut found) = (Cascade::default(), Found::default());
             let (large, small) = (region(3, 0.5), region(3, 0.25));
-            cascade.plan(&policy, &[large], &mut Vec::new());
-            cascade.keep(&policy, &large, 40, &said(1));
-            cascade.keep(&policy, &small, 80, &said(2));
-            cascade.keep(&policy, &Region { confidence: 0.1, ..large }, 60, &said(3));
-            cascade.recall(3, &large.bbox, &mut found);
+            cascade.plan(0, &policy, &[large], &mut Vec::new());
+            cascade.keep(0, &policy, &large, 40, &said(1));
+            cascade.keep(0, &policy, &small, 80, &said(2));
+            cascade.keep(0, &policy, &Region { confidence: 0.1, ..large }, 60, &said(3));
+            cascade.recall(0, 3, &large.bbox, &mut found);
             assert_eq!(found.items[0].class_id, class);
         }
+    }
+
+    #[test]
+    fn another_model_knows_nothing_and_a_failed_look_is_due_again() {
+        let policy = Policy { interval: 100, ..Policy::default() };
+        let (mut cascade, mut found, mut chosen) = (Cascade::default(), Found::default(), Vec::new());
+        let seen = region(3, 0.5);
+        let mut plan = |cascade: &mut Cascade, model| {
+            cascade.plan(model, &policy, &[seen], &mut chosen);
+            chosen.len()
+        };
+        assert_eq!((plan(&mut cascade, 1), plan(&mut cascade, 1)), (1, 0));
+        cascade.failed(&[seen], &[0]);
+        assert_eq!(plan(&mut cascade, 1), 1);
+        cascade.keep(1, &policy, &seen, 40, &said(1));
+        assert_eq!(cascade.recall(1, 3, &seen.bbox, &mut found), Some(40));
+        assert_eq!((plan(&mut cascade, 2), cascade.recall(2, 3, &seen.bbox, &mut found)), (1, None));
+        cascade.keep(1, &policy, &seen, 80, &said(1));
+        assert_eq!(cascade.recall(2, 3, &seen.bbox, &mut found), None, "the old model came late");
     }
 
     #[test]
     fn memory_is_bounded() {
         let (mut cascade, policy) = (Cascade::default(), Policy::default());
         for id in 1..=2 * MAX_TRACKS as u64 {
-            cascade.plan(&policy, &[region(id, 0.1)], &mut Vec::new());
+            cascade.plan(0, &policy, &[region(id, 0.1)], &mut Vec::new());
             assert!(cascade.tracks.len() <= MAX_TRACKS);
         }
         assert!(cascade.tracks.len() as u64 <= FORGET_AFTER + 64);

@@ -10,7 +10,7 @@ use crate::detection::{Found, Task};
 use crate::elements::provenance::now;
 use crate::geometry::BBox;
 use crate::image::{Colorimetry, Frame, PixelFormat, Plane};
-use crate::model::{DecodeParams, DecodeReport, Decoder, ModelError};
+use crate::model::{DecodeParams, DecodeReport, Decoder, Facts, ModelError};
 use crate::preprocess::{Geometry, Padding, PreprocessError, Preprocessor};
 
 /// Nanoseconds that each part of a frame took.
@@ -35,6 +35,8 @@ pub(super) struct Order<'a> {
 /// A model with all that one thread needs to run it.
 pub(super) struct Engine {
     pub(super) model: Arc<Model>,
+    /// What the file says of itself, with the shapes that a run gave.
+    facts: Facts,
     session: Session,
     decoder: Box<dyn Decoder>,
     preprocessor: Preprocessor,
@@ -49,11 +51,13 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-const WHOLE: BBox = BBox::new(0.0, 0.0, 1.0, 1.0);
+/// All of a frame.
+pub(super) const WHOLE: BBox = BBox::new(0.0, 0.0, 1.0, 1.0);
 
 impl Engine {
     /// Loads the model, understands it and runs it twice on a grey frame: the first run pays for one-time work and
-    /// shows the outputs, the second is checked and timed. `twin` is another engine of the same model.
+    /// shows the outputs, the second is checked and timed. `twin` is another engine of the same model, which has
+    /// seen the outputs already.
     ///
     /// # Errors
     /// One message that names the file and what is wrong with it.
@@ -62,13 +66,15 @@ impl Engine {
         let path = source.path.as_path();
         let misunderstood = |e: ModelError| failed(path, e);
         let mut session = source.open(runtime, *choice)?;
-        let mut facts = session.facts();
+        let mut facts = twin.map_or_else(|| session.facts(), |twin| twin.facts.clone());
         let input = source.input(&facts).map_err(misunderstood)?;
         session.allocate(&input, *batch).map_err(|e| failed(path, e))?;
-        let observe = |outputs: &Outputs<'_>| {
-            outputs.whole().iter().enumerate().for_each(|(i, output)| facts.observe(i, output.shape));
-        };
-        session.run(1, observe).map_err(|e| failed(path, format_args!("a dry run fails: {e}")))?;
+        if twin.is_none() {
+            let observe = |outputs: &Outputs<'_>| {
+                outputs.whole().iter().enumerate().for_each(|(i, output)| facts.observe(i, output.shape));
+            };
+            session.run(1, observe).map_err(|e| failed(path, format_args!("a dry run fails: {e}")))?;
+        }
         let plan = source.understand(&facts).map_err(misunderstood)?;
         session.read_bytes_as(plan.quantization.clone());
         let capacity = session.capacity();
@@ -79,6 +85,7 @@ impl Engine {
             preprocessor: Preprocessor::new(plan.spec).map_err(|e| failed(path, e))?,
             paddings: vec![Padding::default(); capacity],
             geometries: vec![None; capacity],
+            facts,
             session,
             decoder: plan.decoder,
             found: Found::default(),

@@ -36,6 +36,8 @@ pub(super) struct Stream {
 /// The workers, and the settings that their engines were loaded with.
 struct Running {
     settings: Box<Settings>,
+    /// The serial of the model that they began with.
+    serial: Option<u64>,
     threads: Vec<JoinHandle<Engine>>,
 }
 
@@ -260,7 +262,6 @@ impl NvpInference {
         *self.shared.stats() = Default::default();
         *lock(&self.shared.scheduler) = Default::default();
         lock(&self.shared.cascade).clear();
-        lock(&self.shared.spare).clear();
         self.packed_only.store(false, Ordering::Relaxed);
         self.nonfinite_told.store(false, Ordering::Relaxed);
         let beside = settings.mode == Mode::Async;
@@ -270,7 +271,8 @@ impl NvpInference {
         } else {
             self.shared.flow.open(engines.len() + BESIDE_WORKERS);
         }
-        let mut running = Running { settings, threads: Vec::new() };
+        let serial = engines.first().map(|engine| engine.model.serial);
+        let mut running = Running { settings, serial, threads: Vec::new() };
         for (i, engine) in engines.into_iter().enumerate() {
             let shared = self.shared.clone();
             let thread = std::thread::Builder::new().name(format!("{}:infer{i}", self.obj().name()));
@@ -297,18 +299,14 @@ impl NvpInference {
         self.join_loader();
         self.shared.flow.close();
         self.shared.mailbox.close();
-        let Some(Running { settings, threads }) = lock(&self.running).take() else { return };
-        let count = threads.len();
-        let mut engines: Vec<Engine> = threads.into_iter().filter_map(|t| t.join().ok()).collect();
-        // A model that was loaded while playing and that some workers have not come to.
-        let spare = std::mem::take(&mut *lock(&self.shared.spare));
-        let newest = engines.iter().chain(&spare).map(|e| e.model.serial).max();
-        engines.extend(spare);
-        engines.retain(|engine| Some(engine.model.serial) == newest);
-        let reloaded = newest != lock(&self.model).as_ref().map(|model| model.serial);
-        // Loaded anew unless all is as it was.
-        if engines.len() == count && !reloaded {
-            *lock(&self.engines) = Some(Loaded { settings, engines });
+        let Some(Running { settings, serial, threads }) = lock(&self.running).take() else { return };
+        let engines: Option<Vec<Engine>> = threads.into_iter().map(|thread| thread.join().ok()).collect();
+        lock(&self.shared.spare).clear();
+        // After a change while playing the engines are not what the settings of the start describe: they are loaded
+        // anew.
+        let now = lock(&self.model).as_ref().map(|model| model.serial);
+        if now == serial {
+            *lock(&self.engines) = engines.map(|engines| Loaded { settings, engines });
         }
     }
 }

@@ -153,6 +153,7 @@ impl NvpInference {
             return Ok(());
         }
         let engines = self.engines(&settings).map_err(|error| {
+            *lock(&self.model) = None;
             self.post_error_message(error.into_message());
             gst::StateChangeError
         })?;
@@ -263,7 +264,6 @@ impl NvpInference {
         drop(former);
         *lock(&self.model) = Some(model.clone());
         let generation = self.apply(settings);
-        lock(&self.shared.cascade).clear();
         gst::info!(CAT, imp = self, "from now on {}", model.summary());
         self.tell(model.describe(generation, workers));
         self.obj().notify("active-provider");

@@ -153,7 +153,7 @@ impl Source {
             provider: choice.describe().into(),
             id: id.unwrap_or_else(|| builtin::id(&self.path).into()),
             family: plan.family.name,
-            task: plan.task,
+            task: plan.family.task,
             labels: plan.labels.clone(),
             classes: plan.classes,
             spec: plan.spec,

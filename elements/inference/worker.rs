@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::RegionSource;
-use super::engine::{Engine, Times};
+use super::engine::{Engine, Times, WHOLE};
 use super::flow::{Flow, Job, Verdict};
 use super::layout::Layout;
 use super::mailbox::{Finished, Mailbox};
@@ -217,9 +217,8 @@ impl<'s> Worker<'s> {
         look: &Look,
         detections: &mut Detections,
     ) -> Result<Looked, Trouble> {
-        const WHOLE: [BBox; 1] = [BBox::new(0.0, 0.0, 1.0, 1.0)];
         let (times, left_out) = mapped(buffer, &look.layout, |frame| {
-            self.engine.look(frame, &WHOLE, &look.config.parameters, |_, said| {
+            self.engine.look(frame, &[WHOLE], &look.config.parameters, |_, said| {
                 // What was found goes into the buffer's metadata, which keeps it.
                 detections.items = said.items.clone();
                 detections.details = said.details.clone();
@@ -241,21 +240,23 @@ impl<'s> Worker<'s> {
         if objects.regions.is_empty() {
             return Ok(None);
         }
-        let waiting = lock(&shared.cascade).plan(&settings.policy, &objects.regions, chosen);
+        let model = engine.model.serial;
+        let waiting = lock(&shared.cascade).plan(model, &settings.policy, &objects.regions, chosen);
         boxes.clear();
         boxes.extend(chosen.iter().map(|i| objects.padded(*i, settings.padding)));
         let mut looked = (Times::default(), DecodeReport::default());
         let newest = settings.policy.keep == Keep::Recent;
         if !boxes.is_empty() {
-            looked = mapped(buffer, &look.layout, |frame| {
+            let tried = mapped(buffer, &look.layout, |frame| {
                 engine.look(frame, boxes, &look.config.parameters, |i, said| {
                     let (region, parent) = (&objects.regions[chosen[i]], objects.parents[chosen[i]]);
-                    lock(&shared.cascade).keep(&settings.policy, region, look.time, said);
+                    lock(&shared.cascade).keep(model, &settings.policy, region, look.time, said);
                     if region.track == 0 || newest {
                         add(detections, said, parent);
                     }
                 })
-            })?;
+            });
+            looked = tried.inspect_err(|_| lock(&shared.cascade).failed(&objects.regions, chosen))?;
         }
         let mut remembered = 0;
         for (i, region) in objects.regions.iter().enumerate() {
@@ -263,7 +264,7 @@ impl<'s> Worker<'s> {
             if region.track == 0 || told {
                 continue;
             }
-            let said = lock(&shared.cascade).recall(region.track, &region.bbox, recalled);
+            let said = lock(&shared.cascade).recall(model, region.track, &region.bbox, recalled);
             if let Some(time) = said {
                 remembered += usize::from(time != look.time);
                 add(

@@ -195,7 +195,7 @@ fn bad_models_say_what_is_wrong() {
 fn the_task_in_the_metadata_decides() {
     let family = |output: &[i64], entries: &[(&str, &str)]| {
         let plan = plan(&with_metadata(model(&[1, 3, 640, 640], output), entries));
-        (plan.family.name, plan.task, plan.classes)
+        (plan.family.name, plan.family.task, plan.classes)
     };
     let pose = [("task", "pose"), ("kpt_shape", "[17, 3]"), ("names", "{0: 'person'}")];
     assert_eq!(family(&[1, 56, 8400], &pose), ("yolov8-pose", Task::Detect, Some(1)));

@@ -57,8 +57,6 @@ impl Input {
 pub struct Plan {
     /// The family it belongs to.
     pub family: &'static Family,
-    /// What its models do.
-    pub task: Task,
     /// The input.
     pub input: Input,
     /// How to make the input from a frame.
@@ -243,9 +241,8 @@ pub fn understand(facts: &Facts, properties: &Hints, sidecar: Option<&Hints>) ->
     quantize(&mut spec, properties, sidecar);
     let classes = fit.classes.or(Some(labels.len()).filter(|n| *n > 0));
     let output = facts.outputs.get(fit.output).map(|o| o.name.clone()).unwrap_or_default();
-    let task = family.task;
     let decoder = fit.decoder;
-    Ok(Plan { family, task, input, spec, quantization, output, labels, classes, assumptions, decoder })
+    Ok(Plan { family, input, spec, quantization, output, labels, classes, assumptions, decoder })
 }
 
 /// The outputs as a decoder sees them for one picture, and what their bytes stand for.

@@ -35,6 +35,15 @@ fn another_model_takes_over_between_two_frames() {
     let again = rig.caps.clone();
     rig.harness.set_src_caps(again);
     assert_eq!(&*push(&mut rig).0.model, "end_to_end");
+    // What was changed while playing is not taken for what the element began with.
+    rig.element.set_property("model", path("yolov8.onnx"));
+    rig.await_message("nvp-model-loaded");
+    rig.element.set_state(gst::State::Ready).unwrap();
+    rig.element.set_property("model", path("end_to_end.onnx"));
+    rig.harness.play();
+    let again = rig.caps.clone();
+    rig.harness.set_src_caps(again);
+    assert_eq!(&*push(&mut rig).0.model, "end_to_end");
 }
 
 #[test]

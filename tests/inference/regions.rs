@@ -188,3 +188,40 @@ fn two_elements_with_one_model_do_not_mix() {
     let models: Vec<_> = DetectionMeta::all(&out).map(|found| found.model().to_owned()).collect();
     assert_eq!(models, ["yolov8", "yolov8@two"]);
 }
+
+#[test]
+fn padding_shows_what_is_around_an_object() {
+    let blue = |padding: &str, batch: &str| {
+        let properties = [("region", "detections"), ("region-padding", padding), ("batch-size", batch)];
+        let mut rig = rig("embedding.onnx", &properties);
+        let mut buffer = halves(&mut rig);
+        detect(&mut buffer, &[(LEFT, 0, 0.9), (LEFT, 0, 0.8), (RIGHT, 0, 0.7)]);
+        let found = said(&mut rig, buffer).unwrap();
+        let row = |i| found.details.view().embeddings.row(i).to_vec();
+        assert_eq!(row(0), row(1), "whatever the batch");
+        (row(0)[2], row(2)[2])
+    };
+    assert_eq!(blue("0", "1"), blue("0", "2"));
+    assert!(
+        blue("0", "8").0 < 0.01 && blue("1.5", "8").0 > 0.3,
+        "{:?} {:?}",
+        blue("0", "8"),
+        blue("1.5", "8")
+    );
+}
+
+#[test]
+fn the_best_look_at_a_track_serves_when_asked() {
+    for (cache, class) in [("best", 0), ("recent", 2)] {
+        let mut rig =
+            rig("classifier.onnx", &[("region", "tracks"), ("reinfer-cache", cache), ("workers", "1")]);
+        let mut last = Vec::new();
+        // Large and red, then small and blue.
+        for bbox in [LEFT, BBox::new(0.6, 0.4, 0.75, 0.6)] {
+            let mut buffer = halves(&mut rig);
+            track(&mut buffer, &[(7, bbox, TrackState::Confirmed)]);
+            last = classes(&said(&mut rig, buffer).unwrap());
+        }
+        assert_eq!(last, [class], "{cache}");
+    }
+}

@@ -2,7 +2,7 @@
 //! D-FINE (Peng et al., ICLR 2025), as logits and boxes of queries, without suppression.
 
 use super::grid::Grid;
-use super::{Family, Fit, Outputs, Preprocess, best_class, first_beyond_unit};
+use super::{Family, Fit, Outputs, Preprocess, best_class, probable};
 use crate::detection::{Found, Task};
 use crate::geometry::BBox;
 use crate::model::decode::{
@@ -134,9 +134,7 @@ impl Decoder for Joined {
     fn check(&mut self, outputs: &[TensorView<'_>]) -> Result<(), DecodeError> {
         let (matrix, _, view) = self.read(outputs)?;
         for row in matrix.values.chunks_exact(matrix.columns) {
-            if let Some(score) = first_beyond_unit(&row[4..]) {
-                return Err(implausible(&view, format!("a score of {score} where 0 to 1 is expected")));
-            }
+            probable(&view, &row[4..])?;
             if let Some(v) = row[..4].iter().find(|v| v.is_finite() && !(-0.5..=2.0).contains(*v)) {
                 return Err(implausible(
                     &view,

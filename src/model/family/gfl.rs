@@ -4,12 +4,12 @@
 //! Each side of a box lies at a distance from the cell's point that is the mean of a distribution over whole
 //! numbers of cells, given as logits.
 
-use super::{Family, Fit, Outputs, Preprocess, TensorFacts, best_class, first_beyond_unit};
+use super::{Family, Fit, Outputs, Preprocess, TensorFacts, best_class, probable};
 use crate::detection::{Found, Task};
 use crate::geometry::BBox;
 use crate::model::decode::{
     Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, Matrix, MatrixReader, TensorView,
-    implausible, shape_error,
+    shape_error,
 };
 use crate::preprocess::{ColorOrder, ResizeMode};
 
@@ -154,9 +154,7 @@ impl Decoder for PicoDet {
     fn check(&mut self, outputs: &[TensorView<'_>]) -> Result<(), DecodeError> {
         for level in &mut self.levels {
             let (scores, _, view) = level.read(outputs, self.classes)?;
-            if let Some(score) = first_beyond_unit(scores.values) {
-                return Err(implausible(&view, format!("a score of {score} where 0 to 1 is expected")));
-            }
+            probable(&view, scores.values)?;
         }
         Ok(())
     }
@@ -212,9 +210,7 @@ impl Decoder for NanoDet {
         let classes = self.classes;
         let (matrix, _, view) = self.read(outputs)?;
         for row in matrix.values.chunks_exact(matrix.columns) {
-            if let Some(score) = first_beyond_unit(&row[..classes]) {
-                return Err(implausible(&view, format!("a score of {score} where 0 to 1 is expected")));
-            }
+            probable(&view, &row[..classes])?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ mod yolov8;
 mod yolox;
 mod yunet;
 
-use super::decode::Decoder;
+use super::decode::{DecodeError, Decoder, TensorView, implausible};
 use super::facts::TensorFacts;
 use super::sidecar::{Activation, BoxOrder};
 use crate::detection::Task;
@@ -208,7 +208,8 @@ fn best_class(scores: &[f32]) -> Option<(usize, f32)> {
     Some(best)
 }
 
-/// The first number that is no score: finite and outside \[0, 1\], but for rounding.
-fn first_beyond_unit(scores: &[f32]) -> Option<f32> {
-    scores.iter().copied().find(|score| score.is_finite() && !(-0.01..=1.01).contains(score))
+/// Refuses numbers that are no scores: finite and outside \[0, 1\], but for rounding.
+fn probable(view: &TensorView<'_>, scores: &[f32]) -> Result<(), DecodeError> {
+    let odd = scores.iter().find(|score| score.is_finite() && !(-0.01..=1.01).contains(*score));
+    odd.map_or(Ok(()), |score| Err(implausible(view, format!("a score of {score} where 0 to 1 is expected"))))
 }

@@ -2,11 +2,11 @@
 //! (Liu et al., ECCV 2016) and others of TensorFlow's and torchvision's object detection, and the deployed form of
 //! RT-DETR and D-FINE.
 
-use super::{Family, Fit, Outputs, Preprocess, TensorFacts};
+use super::{Family, Fit, Outputs, Preprocess, TensorFacts, probable};
 use crate::detection::{Found, Task};
 use crate::geometry::BBox;
 use crate::model::decode::{
-    Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, TensorView, implausible, shape_error,
+    Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, TensorView, shape_error,
 };
 use crate::model::facts::ElementKind;
 use crate::model::sidecar::BoxOrder;
@@ -149,9 +149,6 @@ impl Decoder for Ssd {
 
     fn check(&mut self, outputs: &[TensorView<'_>]) -> Result<(), DecodeError> {
         let (Rows { scores, .. }, _, view) = self.read(outputs)?;
-        match super::first_beyond_unit(scores) {
-            Some(score) => Err(implausible(&view, format!("a score of {score} where 0 to 1 is expected"))),
-            None => Ok(()),
-        }
+        probable(&view, scores)
     }
 }

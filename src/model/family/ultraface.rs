@@ -1,6 +1,6 @@
 //! UltraFace (Ultra-Light-Fast-Generic-Face-Detector-1MB, RFB and slim): faces, decoded by the model.
 
-use super::{Family, Fit, Outputs, Preprocess, first_beyond_unit};
+use super::{Family, Fit, Outputs, Preprocess, probable};
 use crate::detection::{Found, Task};
 use crate::geometry::BBox;
 use crate::model::decode::{
@@ -103,9 +103,7 @@ impl Decoder for UltraFace {
 
     fn check(&mut self, outputs: &[TensorView<'_>]) -> Result<(), DecodeError> {
         let (scores, boxes, [of_scores, of_boxes]) = read(&mut self.scores, &mut self.boxes, outputs)?;
-        if let Some(score) = first_beyond_unit(scores.values) {
-            return Err(implausible(&of_scores, format!("a score of {score} where 0 to 1 is expected")));
-        }
+        probable(&of_scores, scores.values)?;
         match boxes.values.iter().find(|edge| edge.is_finite() && edge.abs() > 4.0) {
             Some(edge) => {
                 let why = format!("an edge at {edge} where units of the input are expected");

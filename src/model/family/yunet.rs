@@ -1,11 +1,11 @@
 //! YuNet (Wu et al., "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023): faces.
 
-use super::{Family, Fit, Outputs, Preprocess, TensorFacts, first_beyond_unit};
+use super::{Family, Fit, Outputs, Preprocess, TensorFacts, probable};
 use crate::detection::{Found, Keypoint, Task};
 use crate::geometry::BBox;
 use crate::model::decode::{
     Candidates, DecodeError, DecodeParams, DecodeReport, Decoder, Matrix, MatrixReader, TensorView,
-    implausible, shape_error,
+    shape_error,
 };
 use crate::preprocess::{ColorOrder, ResizeMode};
 
@@ -138,9 +138,8 @@ impl Decoder for YuNet {
     fn check(&mut self, outputs: &[TensorView<'_>]) -> Result<(), DecodeError> {
         for level in &mut self.levels {
             let ((class, object, ..), view) = level.read(outputs)?;
-            if let Some(score) = first_beyond_unit(class.values).or(first_beyond_unit(object.values)) {
-                return Err(implausible(&view, format!("a score of {score} where 0 to 1 is expected")));
-            }
+            probable(&view, class.values)?;
+            probable(&view, object.values)?;
         }
         Ok(())
     }
