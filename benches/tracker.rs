@@ -35,7 +35,7 @@ fn observe(objects: usize, frame: usize, seen: &mut Vec<Observation<'static>>) {
 
 fn main() {
     println!("objects   median    p99       allocations a step");
-    for objects in [10, 50, 200] {
+    for objects in [10, 30, 50, 100, 200, 500] {
         let mut tracker = Tracker::new(Parameters::default());
         let mut seen = Vec::with_capacity(objects);
         let mut times = Vec::with_capacity(STEPS);
@@ -46,7 +46,7 @@ fn main() {
                 before = counting::allocations();
             }
             let time = frame as u64 * FRAME;
-            let input = Input { time, aspect: 16.0 / 9.0, observations: Some(&seen), to_previous: None };
+            let input = Input { time, aspect: 16.0 / 9.0, observations: Some(&seen), ..Input::default() };
             let start = Instant::now();
             std::hint::black_box(tracker.step(&input));
             if frame >= WARM_UP {

@@ -80,6 +80,20 @@ impl BBox {
         b.is_valid().then_some(b)
     }
 
+    /// True when the boxes have more than an edge in common.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.x_min < other.x_max
+            && other.x_min < self.x_max
+            && self.y_min < other.y_max
+            && other.y_min < self.y_max
+    }
+
+    /// The box with `margin` of its width and height added on each side.
+    pub fn grown(&self, margin: f32) -> Self {
+        let (w, h) = (self.width() * margin, self.height() * margin);
+        Self::new(self.x_min - w, self.y_min - h, self.x_max + w, self.y_max + h)
+    }
+
     /// The box with its x edges multiplied by `sx` and its y edges by `sy` (normalised to pixels, say).
     pub fn scaled(&self, sx: f32, sy: f32) -> Self {
         Self::new(self.x_min * sx, self.y_min * sy, self.x_max * sx, self.y_max * sy)

@@ -195,7 +195,7 @@ impl State {
         let (time, timed) = self.clock.time(buffer);
         let observations = looked.then_some(self.observations.as_slice());
         let to_previous = ViewMeta::get(buffer).and_then(|view| view.to_previous().copied());
-        let input = Input { time, aspect: self.clock.aspect(), observations, to_previous };
+        let input = Input { time, aspect: self.clock.aspect(), observations, to_previous, ..Input::default() };
         // The tracks go into the buffer's metadata, which keeps them.
         let items = self.tracker.step(&input).to_vec();
         self.counts.frames += 1;

@@ -13,8 +13,10 @@ use crate::geometry::BBox;
 /// distance and frame rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Motion {
-    /// Standard deviation of a detected centre, width or height at confidence 1, in sizes, 0.001 to 1.
+    /// Standard deviation of a detected centre, in sizes, 0.001 to 1.
     pub measurement: f32,
+    /// Standard deviation of a detected width or height, in sizes, 0.001 to 1.
+    pub size_measurement: f32,
     /// Diffusion of the centre apart from its velocity, in sizes per square root of a second, 0 to 10.
     pub wander: f32,
     /// Standard deviation of the centre's velocity in the long run, in sizes a second, 0 to 100.
@@ -32,11 +34,12 @@ pub struct Motion {
 impl Default for Motion {
     fn default() -> Self {
         Self {
-            measurement: 0.08,
-            wander: 0.4,
-            speed: 2.0,
-            persistence: 6.0,
-            size_wander: 0.25,
+            measurement: 0.12,
+            size_measurement: 0.16,
+            wander: 0.2,
+            speed: 1.5,
+            persistence: 12.0,
+            size_wander: 0.15,
             size_speed: 0.5,
             size_persistence: 1.0,
         }
@@ -50,6 +53,7 @@ impl Motion {
         let fix = |v: f32, d: f32, min: f32, max: f32| if v.is_nan() { d } else { v.clamp(min, max) };
         Self {
             measurement: fix(self.measurement, d.measurement, 0.001, 1.0),
+            size_measurement: fix(self.size_measurement, d.size_measurement, 0.001, 1.0),
             wander: fix(self.wander, d.wander, 0.0, 10.0),
             speed: fix(self.speed, d.speed, 0.0, 100.0),
             persistence: fix(self.persistence, d.persistence, 0.01, 1000.0),
@@ -79,7 +83,6 @@ struct Process {
 
 impl Process {
     fn new(wander: f32, speed: f32, persistence: f32) -> Self {
-        let squared = |v: f32| f64::from(v).powi(2);
         Self {
             diffusion: squared(wander),
             rate_variance: squared(speed),
@@ -187,6 +190,10 @@ pub(super) struct BoxFilter {
     height: Axis,
 }
 
+fn squared(v: f32) -> f64 {
+    f64::from(v).powi(2)
+}
+
 /// A box of width or height below this is no box any more.
 const SMALLEST: f64 = 1e-6;
 
@@ -195,13 +202,15 @@ impl BoxFilter {
     pub(super) fn new(bbox: &BBox, motion: &Motion, aspect: f32) -> Self {
         let (x, y, width, height) = parts(bbox);
         let (sx, sy) = scales(width, height, aspect);
-        let noise = f64::from(motion.measurement).powi(2);
-        let (center, size) = (motion.center(), motion.size());
+        let ((center, noise), (size, size_noise)) = (
+            (motion.center(), squared(motion.measurement)),
+            (motion.size(), squared(motion.size_measurement)),
+        );
         Self {
             x: Axis::new(x, noise, &center, sx),
             y: Axis::new(y, noise, &center, sy),
-            width: Axis::new(width, noise, &size, sx),
-            height: Axis::new(height, noise, &size, sy),
+            width: Axis::new(width, size_noise, &size, sx),
+            height: Axis::new(height, size_noise, &size, sy),
         }
     }
 
@@ -223,11 +232,11 @@ impl BoxFilter {
     pub(super) fn update(&mut self, bbox: &BBox, lag: f32, motion: &Motion, aspect: f32) {
         let (x, y, width, height) = parts(bbox);
         let (sx, sy) = scales(width, height, aspect);
-        let noise = f64::from(motion.measurement).powi(2);
         let lag = f64::from(lag);
         // What has moved the box since then is not in its rate yet.
-        let since = |process: Process| noise + if lag > 0.0 { process.over(lag).value_noise } else { 0.0 };
-        let (center, size) = (since(motion.center()), since(motion.size()));
+        let since = |process: Process| if lag > 0.0 { process.over(lag).value_noise } else { 0.0 };
+        let center = squared(motion.measurement) + since(motion.center());
+        let size = squared(motion.size_measurement) + since(motion.size());
         self.x.update(x, lag, center, sx);
         self.y.update(y, lag, center, sy);
         self.width.update(width, lag, size, sx);
@@ -250,6 +259,17 @@ impl BoxFilter {
         }
     }
 
+    /// How far a box's width and height are from what is expected, in squared standard deviations.
+    pub(super) fn size_surprise(&self, bbox: &BBox, motion: &Motion, aspect: f32) -> f32 {
+        let (_, _, width, height) = parts(bbox);
+        let (sx, sy) = scales(self.width.value, self.height.value, aspect);
+        let noise = squared(motion.measurement);
+        let squares = |v: f64, axis: &Axis, scale: f64| {
+            (v - axis.value).powi(2) / (axis.var_value + noise * scale * scale)
+        };
+        (squares(width, &self.width, sx) + squares(height, &self.height, sy)) as f32
+    }
+
     /// The box now.
     pub(super) fn bbox(&self) -> BBox {
         let half = (self.width.value / 2.0, self.height.value / 2.0);
@@ -265,6 +285,12 @@ impl BoxFilter {
     pub(super) fn velocity(&self) -> [f32; 2] {
         [self.x.rate as f32, self.y.rate as f32]
     }
+}
+
+/// A point of the previous frame's view in this frame's.
+pub(super) fn followed_point([x, y]: [f32; 2], to_previous: &[f32; 9]) -> [f32; 2] {
+    View::at(to_previous, x.into(), y.into())
+        .map_or([x, y], |view| [view.point.0 as f32, view.point.1 as f32])
 }
 
 /// A box of the previous frame's view in this frame's, as [`BoxFilter::follow_view`] moves it.

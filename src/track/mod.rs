@@ -11,14 +11,19 @@
 //! that are not matched are *coasted*, then *lost*, and end after [`Parameters::max_lost`]. Time without a
 //! detector's look at the frame counts, but only such a look can end a track.
 
+mod appearance;
 mod kalman;
+mod matching;
 mod parameters;
+mod shared_motion;
 #[cfg(test)]
 mod tests;
+mod tracked;
 mod tracker;
+mod votes;
 
 pub use kalman::Motion;
-pub use parameters::Parameters;
+pub use parameters::{Algorithm, OnEpoch, Parameters};
 pub use tracker::Tracker;
 
 use crate::detection::{Detection, Labels};
@@ -102,7 +107,7 @@ pub struct Observation<'a> {
 }
 
 /// What the tracker gets for one frame.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Input<'a> {
     /// Running time of the frame in nanoseconds.
     pub time: u64,
@@ -112,4 +117,16 @@ pub struct Input<'a> {
     pub observations: Option<&'a [Observation<'a>]>,
     /// Row-major homography from this frame's normalised points to the previous frame's, when the camera moved.
     pub to_previous: Option<[f32; 9]>,
+    /// The view's epoch: it rises when the view jumps. `None` when nobody counts them: then it stays.
+    pub epoch: Option<u64>,
+}
+
+const NANOSECONDS: f32 = 1e9;
+
+fn seconds(nanoseconds: u64) -> f32 {
+    nanoseconds as f32 / NANOSECONDS
+}
+
+fn nanoseconds(seconds: f32) -> u64 {
+    (f64::from(seconds) * f64::from(NANOSECONDS)) as u64
 }

@@ -12,11 +12,15 @@ fn seen(x: f32, y: f32, confidence: f32, class_id: i32) -> Observation<'static> 
 
 fn step(tracker: &mut Tracker, time: u64, observations: &[Observation<'_>]) -> Vec<Track> {
     let observations = Some(observations);
-    tracker.step(&Input { time, aspect: ASPECT, observations, to_previous: None }).to_vec()
+    tracker
+        .step(&Input { time, aspect: ASPECT, observations, to_previous: None, ..Input::default() })
+        .to_vec()
 }
 
 fn predict(tracker: &mut Tracker, time: u64) -> Vec<Track> {
-    tracker.step(&Input { time, aspect: ASPECT, observations: None, to_previous: None }).to_vec()
+    tracker
+        .step(&Input { time, aspect: ASPECT, observations: None, to_previous: None, ..Input::default() })
+        .to_vec()
 }
 
 fn states(tracks: &[Track]) -> Vec<TrackState> {
@@ -55,16 +59,47 @@ fn a_doubtful_detection_keeps_a_track_but_begins_none() {
     assert_eq!(doubtful[0].confidence, 0.3);
 }
 
+/// A tracker that has seen one object on so many frames at 25 a second, and the time of the next.
+fn seasoned(parameters: Parameters, frames: u64) -> (Tracker, u64) {
+    let mut tracker = Tracker::new(parameters);
+    for i in 0..frames {
+        step(&mut tracker, SECOND * i / 25, &[seen(0.5, 0.5, 0.9, 0)]);
+    }
+    (tracker, SECOND * frames / 25)
+}
+
 #[test]
 fn an_unseen_track_coasts_is_lost_and_is_found_again() {
-    let mut tracker = Tracker::new(Parameters { report_lost: true, ..Parameters::default() });
-    step(&mut tracker, 0, &[seen(0.5, 0.5, 0.9, 0)]);
-    let coasted = step(&mut tracker, SECOND * 2 / 5, &[]);
-    assert_eq!((coasted[0].state, coasted[0].since_match), (TrackState::Coasted, SECOND * 2 / 5));
-    assert_eq!(states(&step(&mut tracker, SECOND * 4 / 5, &[])), [TrackState::Lost]);
-    let found = step(&mut tracker, SECOND * 9 / 10, &[seen(0.5, 0.5, 0.9, 0)]);
+    let (mut tracker, time) = seasoned(Parameters { report_lost: true, ..Parameters::default() }, 12);
+    let coasted = step(&mut tracker, time, &[]);
+    assert_eq!((coasted[0].state, coasted[0].since_match), (TrackState::Coasted, SECOND / 25));
+    assert_eq!(states(&step(&mut tracker, time + SECOND * 3 / 25, &[])), [TrackState::Coasted]);
+    assert_eq!(states(&step(&mut tracker, time + SECOND / 2, &[])), [TrackState::Lost]);
+    let found = step(&mut tracker, time + SECOND, &[seen(0.5, 0.5, 0.9, 0)]);
     assert_eq!((found[0].id, found[0].state), (1, TrackState::Confirmed));
-    assert!(step(&mut tracker, SECOND * 3, &[]).is_empty());
+    assert!(step(&mut tracker, time + SECOND * 4, &[]).is_empty());
+}
+
+#[test]
+fn a_track_coasts_only_where_it_is_likely_to_be() {
+    let coasts = |parameters, frames, x: f32, step_x: f32| {
+        let mut tracker = Tracker::new(parameters);
+        for i in 0..frames {
+            step(&mut tracker, SECOND * i / 25, &[seen(x + step_x * i as f32, 0.5, 0.9, 0)]);
+        }
+        !step(&mut tracker, SECOND * frames / 25, &[]).is_empty()
+    };
+    assert!(coasts(Parameters::default(), 20, 0.5, 0.0));
+    assert!(!coasts(Parameters::default(), 20, 0.8, 0.0101), "it has left the picture");
+    assert!(!coasts(Parameters { coast: 0.0, ..Parameters::default() }, 20, 0.5, 0.0));
+    // Seen on every third frame only.
+    let mut tracker = Tracker::new(Parameters::default());
+    for i in 0..60 {
+        let seen = [seen(0.5, 0.5, 0.9, 0)];
+        let some = if i % 3 == 0 || i < 3 { &seen[..] } else { &[] };
+        step(&mut tracker, SECOND * i / 25, some);
+    }
+    assert!(step(&mut tracker, SECOND * 60 / 25, &[]).is_empty());
 }
 
 #[test]
@@ -79,11 +114,72 @@ fn a_frame_that_nobody_looked_at_ends_nothing() {
 }
 
 #[test]
-fn classes_never_mix() {
+fn the_class_of_a_track_is_decided_by_vote() {
+    let mut tracker = Tracker::new(Parameters::default());
+    let mut classes = Vec::new();
+    for (i, class) in [0, 0, 1, 0, 1, 1, 1, 1].into_iter().enumerate() {
+        let tracks = step(&mut tracker, SECOND * i as u64 / 25, &[seen(0.5, 0.5, 0.9, class)]);
+        classes.extend(tracks.iter().map(|t| (t.id, t.label)));
+    }
+    assert_eq!(classes, [0, 0, 0, 0, 0, 1, 1, 1].map(|label| (1, label)));
+}
+
+#[test]
+fn an_observation_of_the_track_s_own_class_comes_first() {
     let mut tracker = Tracker::new(Parameters::default());
     step(&mut tracker, 0, &[seen(0.5, 0.5, 0.9, 0)]);
+    let both = [seen(0.5, 0.5, 0.95, 1), seen(0.505, 0.5, 0.8, 0)];
+    let tracks = step(&mut tracker, SECOND / 25, &both);
+    assert_eq!(tracks.iter().map(|t| (t.id, t.label)).collect::<Vec<_>>(), [(1, 0), (2, 1)]);
+}
+
+#[test]
+fn classes_never_mix_without_votes() {
+    let mut tracker = Tracker::new(Parameters { class_voting: false, ..Parameters::default() });
+    step(&mut tracker, 0, &[seen(0.5, 0.5, 0.9, 0)]);
     let other = step(&mut tracker, SECOND / 25, &[seen(0.5, 0.5, 0.9, 1)]);
-    assert_eq!(other.iter().map(|t| (t.id, t.label)).collect::<Vec<_>>(), [(1, 0), (2, 1)]);
+    assert_eq!(other.iter().map(|t| (t.id, t.label)).collect::<Vec<_>>(), [(2, 1)]);
+}
+
+#[test]
+fn evidence_and_patience() {
+    let frames = |parameters, confidences: &[f32]| {
+        let mut tracker = Tracker::new(parameters);
+        step(&mut tracker, 0, &[]);
+        let mut states = Vec::new();
+        for (i, confidence) in confidences.iter().enumerate() {
+            let seen = [seen(0.5, 0.5, *confidence, 0)];
+            let some = if *confidence > 0.0 { &seen[..] } else { &[] };
+            let tracks = step(&mut tracker, SECOND * (i as u64 + 1) / 25, some);
+            states.push(tracks.first().map(|t| t.state));
+        }
+        states
+    };
+    use TrackState::{Confirmed, Tentative};
+    let default = Parameters::default();
+    assert_eq!(frames(default, &[0.95, 0.95]), [Some(Tentative), Some(Confirmed)]);
+    let unsure = [Some(Tentative), Some(Tentative), Some(Confirmed)];
+    assert_eq!(frames(default, &[0.7, 0.7, 0.7]), unsure);
+    assert_eq!(
+        frames(Parameters { evidence: 3.0, ..default }, &[0.95; 4])[2..],
+        [Some(Tentative), Some(Confirmed)]
+    );
+    let patient = Parameters { patience: 0.1, ..default };
+    assert_eq!(frames(default, &[0.95, 0.0, 0.95])[2], Some(Tentative), "another track");
+    assert_eq!(frames(patient, &[0.95, 0.0, 0.95])[2], Some(Confirmed), "the same");
+}
+
+#[test]
+fn the_longest_lost_makes_room_and_without_one_there_is_none() {
+    let mut tracker = Tracker::new(Parameters { max_tracks: 2, report_lost: true, ..Parameters::default() });
+    let ids = |tracks: Vec<Track>| tracks.iter().map(|t| t.id).collect::<Vec<_>>();
+    let three = [seen(0.2, 0.5, 0.9, 0), seen(0.5, 0.5, 0.9, 0), seen(0.8, 0.5, 0.9, 0)];
+    assert_eq!(ids(step(&mut tracker, 0, &three)), [1, 2]);
+    assert_eq!(tracker.refused(), 1);
+    step(&mut tracker, SECOND / 5, &three[1..2]);
+    assert_eq!(ids(step(&mut tracker, SECOND * 2 / 5, &three[1..])), [2, 3], "1 was lost");
+    assert_eq!(ids(step(&mut tracker, SECOND * 3 / 5, &three)), [2, 3]);
+    assert_eq!(tracker.refused(), 2);
 }
 
 #[test]
@@ -103,6 +199,7 @@ fn a_coasting_track_goes_on_as_it_went() {
         step(&mut tracker, SECOND * i / 25, &[seen(0.2 + 0.2 * i as f32 / 25.0, 0.5, 0.9, 0)]);
     }
     let coasted = predict(&mut tracker, SECOND * 34 / 25);
+    assert_eq!(coasted[0].state, TrackState::Coasted, "nobody has looked since");
     let (x, y) = coasted[0].bbox.center();
     assert!((x - (0.2 + 0.2 * 34.0 / 25.0)).abs() < 0.02 && (y - 0.5).abs() < 0.005, "{x}, {y}");
     assert!((coasted[0].velocity[0] - 0.2).abs() < 0.04, "{:?}", coasted[0].velocity);
@@ -115,7 +212,13 @@ fn a_known_camera_motion_is_followed() {
     step(&mut tracker, 0, &[seen(0.2, 0.5, 0.9, 0)]);
     let observations = [seen(0.53, 0.5, 0.9, 0)];
     let to_previous = Some([1.0, 0.0, -0.33, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
-    let input = Input { time: SECOND / 25, aspect: ASPECT, observations: Some(&observations), to_previous };
+    let input = Input {
+        time: SECOND / 25,
+        aspect: ASPECT,
+        observations: Some(&observations),
+        to_previous,
+        ..Input::default()
+    };
     let tracks = tracker.step(&input);
     assert_eq!((tracks.len(), tracks[0].id, tracks[0].state), (1, 1, TrackState::Confirmed));
 }
@@ -169,7 +272,7 @@ proptest! {
         for (time, observations, aspect, to_previous) in frames {
             let observations = observations.as_deref();
             let known = highest;
-            let input = Input { time: u64::from(time) * 1_000, aspect, observations, to_previous };
+            let input = Input { time: u64::from(time) * 1_000, aspect, observations, to_previous, ..Input::default() };
             let tracks = tracker.step(&input);
             prop_assert!(tracks.windows(2).all(|pair| pair[0].id < pair[1].id));
             for track in tracks {
@@ -199,7 +302,13 @@ fn late(behind: u64, pan: f32) -> (f32, u64) {
         };
         let observations = [saw(0.2), saw(0.5), saw(0.8)];
         let looked = (frame % 5 == 0 && frame >= behind).then_some(&observations[..]);
-        let input = Input { time: frame * FRAME, aspect: ASPECT, observations: looked, to_previous };
+        let input = Input {
+            time: frame * FRAME,
+            aspect: ASPECT,
+            observations: looked,
+            to_previous,
+            ..Input::default()
+        };
         let tracks = tracker.step(&input);
         ids = tracks.iter().map(|t| t.id).max().unwrap_or(ids);
         if frame > 40 {
@@ -219,4 +328,87 @@ fn late_detections_are_predicted_over_their_age() {
     assert!(error < 0.01 && ids == 3, "0.024 without prediction: {error} {ids}");
     let (error, ids) = late(6, 0.01);
     assert!(error < 0.01 && ids == 3, "while the camera pans: {error} {ids}");
+}
+
+/// Five people who stand, seen by a camera that shakes by their own width, with nobody to tell how.
+fn shaken(shared_motion: bool) -> u64 {
+    let mut tracker = Tracker::new(Parameters { shared_motion, ..Parameters::default() });
+    let mut most = 0;
+    for frame in 0..60u64 {
+        let shake = if frame > 10 { 0.03 * (frame as f32 * 2.1).sin() } else { 0.0 };
+        let observations: Vec<_> = (0..5).map(|i| seen(0.2 + 0.15 * i as f32 + shake, 0.5, 0.9, 0)).collect();
+        most =
+            step(&mut tracker, SECOND * frame / 25, &observations).iter().map(|t| t.id).fold(most, u64::max);
+    }
+    let tracks = step(&mut tracker, SECOND * 60 / 25, &[]);
+    if tracks.iter().map(|t| t.id).eq(1..=5) { most } else { u64::MAX }
+}
+
+#[test]
+fn what_all_tracks_share_is_the_camera_s_motion() {
+    assert_eq!(shaken(true), 5);
+    assert!(shaken(false) > 5);
+}
+
+fn looks_like(x: f32, embedding: &'static [f32]) -> Observation<'static> {
+    Observation { embedding: Some(embedding), ..seen(x, 0.5, 0.9, 0) }
+}
+
+const RED: &[f32] = &[1.0, 0.0];
+const BLUE: &[f32] = &[0.0, 1.0];
+
+#[test]
+fn a_lost_track_is_found_again_by_its_looks() {
+    let found = |appearance, look| {
+        let mut tracker = Tracker::new(Parameters { appearance, ..Parameters::default() });
+        (0..10).for_each(|i| drop(step(&mut tracker, SECOND * i / 25, &[looks_like(0.4, RED)])));
+        (10..20).for_each(|i| drop(step(&mut tracker, SECOND * i / 25, &[])));
+        step(&mut tracker, SECOND * 20 / 25, &[looks_like(0.48, look)])[0].id
+    };
+    assert_eq!((found(0.3, RED), found(0.3, BLUE), found(0.0, RED)), (1, 2, 2));
+}
+
+#[test]
+fn looks_tell_two_apart_who_stand_close() {
+    let mut tracker = Tracker::new(Parameters::default());
+    let at = |red: f32, blue: f32| {
+        let mut both = [looks_like(red, RED), looks_like(blue, BLUE)];
+        both[0].detection.confidence = 0.95;
+        both
+    };
+    (0..10).for_each(|i| drop(step(&mut tracker, SECOND * i / 25, &at(0.48, 0.52))));
+    let tracks = step(&mut tracker, SECOND * 10 / 25, &at(0.505, 0.495));
+    assert_eq!(tracks.iter().map(|t| (t.id, t.confidence)).collect::<Vec<_>>(), [(1, 0.95), (2, 0.9)]);
+}
+
+#[test]
+fn a_new_epoch_is_what_the_policy_makes_of_it() {
+    let ids = |on_epoch, look: Option<&'static [f32]>| {
+        let mut tracker = Tracker::new(Parameters { on_epoch, report_lost: true, ..Parameters::default() });
+        let observation = |x| Observation { embedding: look, ..seen(x, 0.5, 0.9, 0) };
+        for frame in 0..10 {
+            let (x, epoch) = if frame < 5 { (0.2, 0) } else { (0.7, 1) };
+            let observations = [observation(x)];
+            let observations = Some(&observations[..]);
+            tracker.step(&Input {
+                time: SECOND * frame / 25,
+                observations,
+                epoch: Some(epoch),
+                ..Input::default()
+            });
+        }
+        let observations = [observation(0.7)];
+        let observations = Some(&observations[..]);
+        let input = Input { time: SECOND * 2 / 5, observations, epoch: Some(1), ..Input::default() };
+        tracker
+            .step(&input)
+            .iter()
+            .filter(|t| t.state == TrackState::Confirmed)
+            .map(|t| t.id)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(OnEpoch::Keep, None), [2], "it is too far to be the same");
+    assert_eq!(ids(OnEpoch::Reassociate, None), [2]);
+    assert_eq!(ids(OnEpoch::Reassociate, Some(RED)), [1]);
+    assert_eq!(ids(OnEpoch::End, Some(RED)), [2]);
 }

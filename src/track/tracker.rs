@@ -1,20 +1,44 @@
 use std::collections::VecDeque;
 
-use super::kalman::{BoxFilter, Transition, followed};
-use super::{Input, Observation, Parameters, Track, TrackState};
-use crate::assignment::Assignment;
-use crate::geometry::BBox;
+use super::appearance::{Appearance, Scale};
+use super::kalman::{Transition, followed};
+use super::matching::{Gate, Matcher, embedding};
+use super::shared_motion::SharedMotion;
+use super::tracked::{Moment, Seen, Tracked};
+use super::{Input, Observation, OnEpoch, Parameters, Track, TrackState, nanoseconds};
 
 /// Two tracks that overlap more than this are of one object.
 const DUPLICATE_IOU: f32 = 0.85;
-const NANOSECONDS: f32 = 1e9;
 /// Moves of the view that are remembered: more than a detector beside the stream can be behind.
 const MOST_VIEWS: usize = 256;
+/// A lost track is found again by its looks alone from this likeness on; 1 is what the same object usually has.
+const LEAST_LIKENESS: f32 = 0.6;
+/// How far from its predicted place, in its own sizes: at once, and more for each second that it was not seen.
+const REACH: [f32; 2] = [1.5, 1.5];
+
+/// How confident the stream's detections usually are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Confidence {
+    usual: f32,
+}
+
+impl Confidence {
+    /// How much the mean of a frame moves it.
+    const PACE: f32 = 0.05;
+
+    /// Takes in the confidences of a frame's matched detections.
+    fn learn(&mut self, matched: impl Iterator<Item = f32>) {
+        let (sum, count) = matched.fold((0.0, 0.0), |(sum, count), v| (sum + v, count + 1.0));
+        if count > 0.0 {
+            let pace = if self.usual == 0.0 { 1.0 } else { Self::PACE };
+            self.usual += pace * (sum / count - self.usual);
+        }
+    }
+}
 
 /// Gives detections identities over time. See [the module](super) for the method.
 ///
-/// A step allocates nothing once the largest number of tracks and detections has been seen. Embeddings are
-/// not used yet.
+/// A step allocates nothing once the largest number of tracks and detections has been seen.
 #[derive(Debug, Default)]
 pub struct Tracker {
     parameters: Parameters,
@@ -23,73 +47,26 @@ pub struct Tracker {
     next_id: u64,
     /// Time of the last step.
     time: Option<u64>,
+    epoch: u64,
     /// No detector has looked at a frame of this run yet.
     fresh: bool,
-    assignment: Assignment,
-    /// Indices into the frame's observations that have no track yet.
+    refused: u64,
+    confidence: Confidence,
+    matcher: Matcher,
+    shared_motion: SharedMotion,
+    scale: Scale,
+    /// The frame's observations in its view, but for those whose boxes are no boxes.
+    seen: Vec<Seen>,
+    /// Indices into `seen` that have no track yet.
     confident: Vec<usize>,
     doubtful: Vec<usize>,
-    /// Indices of the tracks that take part in a stage.
-    candidates: Vec<usize>,
+    /// Indices of tracks.
+    chosen: Vec<usize>,
+    /// Memory of tracks that have ended.
+    spare: Vec<Appearance>,
     reported: Vec<Track>,
     /// When the view moved, and from where: for observations of earlier frames.
     views: VecDeque<(u64, [f32; 9])>,
-    /// The observations' boxes in the view of this frame.
-    boxes: Vec<BBox>,
-}
-
-#[derive(Debug)]
-struct Tracked {
-    track: Track,
-    filter: BoxFilter,
-    born: u64,
-    matched: u64,
-    /// A detector looked at an earlier frame and did not see it.
-    missed: bool,
-    /// Matched on this frame.
-    now: bool,
-}
-
-impl Tracked {
-    fn is_tentative(&self) -> bool {
-        self.track.state == TrackState::Tentative
-    }
-
-    /// How well an observation, whose box is `bbox` in this view, fits; 0 for another class.
-    fn fit(&self, observation: &Observation<'_>, bbox: &BBox, fuse_score: bool) -> f32 {
-        let detection = &observation.detection;
-        let named = observation.label >= 0;
-        let same =
-            self.track.label == observation.label && (named || self.track.class_id == detection.class_id);
-        if !same {
-            return 0.0;
-        }
-        let iou = self.earlier(observation.age).iou(bbox);
-        if fuse_score { iou * detection.confidence } else { iou }
-    }
-
-    fn predict(&mut self, transition: &Transition, aspect: f32) {
-        self.filter.predict(transition, aspect);
-        self.place(self.filter.bbox());
-    }
-
-    /// Where it was `age` nanoseconds ago, as it moves now.
-    fn earlier(&self, age: u64) -> BBox {
-        let (b, [vx, vy]) = (self.track.bbox, self.track.velocity);
-        let (x, y) = (vx * seconds(age), vy * seconds(age));
-        BBox::new(b.x_min - x, b.y_min - y, b.x_max - x, b.y_max - y)
-    }
-
-    fn place(&mut self, bbox: BBox) {
-        self.track.bbox = bbox;
-        self.track.velocity = self.filter.velocity();
-    }
-}
-
-/// How one stage associates.
-struct Stage {
-    least: f32,
-    fuse_score: bool,
 }
 
 impl Tracker {
@@ -108,9 +85,14 @@ impl Tracker {
         self.parameters = parameters.clamped();
     }
 
+    /// How many detections began no track because there were [`Parameters::max_tracks`] already.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
     /// Ends all tracks and starts a new run: the time of the next step may be any. Ids go on rising.
     pub fn end_all(&mut self) {
-        self.tracks.clear();
+        self.end_where(|_| true);
         self.views.clear();
         self.time = None;
         self.fresh = true;
@@ -126,9 +108,13 @@ impl Tracker {
         if self.time.is_some_and(|last| input.time < last) {
             self.end_all();
         }
+        self.enter(input.epoch);
         self.advance(input, aspect);
         if let Some(observations) = input.observations {
             self.bring(observations, input.time);
+            if self.parameters.shared_motion && input.to_previous.is_none() {
+                self.share_motion(input.time);
+            }
             self.associate(observations, input.time, aspect);
             self.begin(observations, input.time, aspect);
             self.end_missed(input.time);
@@ -137,221 +123,233 @@ impl Tracker {
         self.report(input.time)
     }
 
+    /// Takes note of the view's epoch.
+    fn enter(&mut self, epoch: Option<u64>) {
+        let Some(epoch) = epoch.filter(|epoch| *epoch != self.epoch) else { return };
+        self.epoch = epoch;
+        match self.parameters.on_epoch {
+            OnEpoch::Keep => {}
+            OnEpoch::Reassociate => {
+                self.end_where(Tracked::is_tentative);
+                self.tracks.iter_mut().for_each(|tracked| tracked.adrift = true);
+            }
+            OnEpoch::End => self.end_where(|_| true),
+        }
+        self.views.clear();
+    }
+
     /// Moves all tracks to the time of the frame and into its view.
     fn advance(&mut self, input: &Input<'_>, aspect: f32) {
         let elapsed = self.time.map_or(0, |last| input.time - last);
-        let transition = Transition::new(&self.parameters.motion, elapsed as f64 / f64::from(NANOSECONDS));
+        let transition = Transition::new(&self.parameters.motion, elapsed as f64 / 1e9);
+        let to_previous = input.to_previous.as_ref().filter(|_| self.parameters.follow_view);
         for tracked in &mut self.tracks {
             tracked.now = false;
-            if let Some(to_previous) = &input.to_previous {
-                tracked.filter.follow_view(to_previous);
+            if let Some(to_previous) = to_previous {
+                tracked.follow_view(to_previous);
             }
             tracked.predict(&transition, aspect);
         }
-        if let Some(to_previous) = input.to_previous {
+        if let Some(to_previous) = to_previous {
             if self.views.len() == MOST_VIEWS {
                 self.views.pop_front();
             }
-            self.views.push_back((input.time, to_previous));
+            self.views.push_back((input.time, *to_previous));
         }
         // A view that tears the picture apart may leave no box.
-        self.tracks.retain(|t| t.track.bbox.is_valid());
+        self.end_where(|tracked| !tracked.track.bbox.is_valid());
         self.time = Some(input.time);
     }
 
-    /// Brings the boxes of observations into the view of this frame.
+    /// Brings the observations into the view of this frame and tells confident from doubtful ones.
     fn bring(&mut self, observations: &[Observation<'_>], time: u64) {
-        self.boxes.clear();
-        for Observation { detection, age, .. } in observations {
-            let seen = time.saturating_sub(*age);
-            let since = self.views.iter().filter(|(when, _)| *age > 0 && *when > seen);
-            self.boxes
-                .push(since.fold(detection.bbox, |bbox, (_, to_previous)| followed(&bbox, to_previous)));
-        }
-    }
-
-    fn associate(&mut self, observations: &[Observation<'_>], time: u64, aspect: f32) {
-        self.sort(observations);
-        let Parameters { iou, low_iou, tentative_iou, fuse_score, .. } = self.parameters;
-        let (mut confident, mut doubtful) =
-            (std::mem::take(&mut self.confident), std::mem::take(&mut self.doubtful));
-        self.stage(&Stage { least: iou, fuse_score }, observations, &mut confident, time, aspect, |t| {
-            !t.is_tentative()
-        });
-        self.stage(
-            &Stage { least: low_iou, fuse_score: false },
-            observations,
-            &mut doubtful,
-            time,
-            aspect,
-            |t| !t.is_tentative() && !t.missed,
-        );
-        self.stage(
-            &Stage { least: tentative_iou, fuse_score },
-            observations,
-            &mut confident,
-            time,
-            aspect,
-            Tracked::is_tentative,
-        );
-        (self.confident, self.doubtful) = (confident, doubtful);
-    }
-
-    /// Tells confident observations from doubtful ones.
-    fn sort(&mut self, observations: &[Observation<'_>]) {
         let Parameters { high_confidence, low_confidence, .. } = self.parameters;
+        self.seen.clear();
         self.confident.clear();
         self.doubtful.clear();
-        for (i, Observation { detection, .. }) in observations.iter().enumerate() {
-            if !self.boxes[i].is_valid() {
+        for (index, Observation { detection, label, age, .. }) in observations.iter().enumerate() {
+            let there = time.saturating_sub(*age);
+            let since = self.views.iter().filter(|(when, _)| *age > 0 && *when > there);
+            let bbox = since.fold(detection.bbox, |bbox, (_, to_previous)| followed(&bbox, to_previous));
+            if !bbox.is_valid() {
                 continue;
             }
             if detection.confidence >= high_confidence {
-                self.confident.push(i);
+                self.confident.push(self.seen.len());
             } else if detection.confidence >= low_confidence {
-                self.doubtful.push(i);
+                self.doubtful.push(self.seen.len());
             }
+            let detection = crate::detection::Detection { bbox, ..*detection };
+            self.seen.push(Seen { index, detection, label: *label, age: *age });
         }
     }
 
-    /// Associates the tracks that `takes_part` accepts and that have no partner with the `free` observations;
-    /// those that find a track leave `free`.
-    fn stage(
-        &mut self,
-        stage: &Stage,
-        observations: &[Observation<'_>],
-        free: &mut Vec<usize>,
-        time: u64,
-        aspect: f32,
-        takes_part: impl Fn(&Tracked) -> bool,
-    ) {
-        self.candidates.clear();
-        self.assignment.clear(free.len());
-        for (i, tracked) in self.tracks.iter().enumerate().filter(|(_, t)| !t.now && takes_part(t)) {
-            for (column, observation) in free.iter().enumerate() {
-                let bbox = &self.boxes[*observation];
-                let fit = tracked.fit(&observations[*observation], bbox, stage.fuse_score);
-                if fit > stage.least {
-                    self.assignment.allow(column, Assignment::UNMATCHED - f64::from(fit - stage.least));
-                }
+    /// Moves all tracks by what they have in common.
+    fn share_motion(&mut self, time: u64) {
+        let Self { shared_motion, matcher, tracks, seen, confident, .. } = self;
+        let Some(to_previous) = shared_motion.to_previous(matcher, tracks, seen, confident, time) else {
+            return;
+        };
+        self.tracks.iter_mut().for_each(|tracked| tracked.follow_view(&to_previous));
+    }
+
+    fn associate(&mut self, observations: &[Observation<'_>], time: u64, aspect: f32) {
+        let Parameters { iou, low_iou, tentative_iou, .. } = self.parameters;
+        let (mut confident, mut doubtful) =
+            (std::mem::take(&mut self.confident), std::mem::take(&mut self.doubtful));
+        let mut stage = |free: &mut Vec<usize>, least, fuse_score, takes_part: fn(&Tracked) -> bool| {
+            let parameters =
+                Parameters { fuse_score: fuse_score && self.parameters.fuse_score, ..self.parameters };
+            let moment = Moment { time, aspect, parameters: &parameters, scale: self.scale };
+            let fit = |tracked: &Tracked, seen: &Seen| {
+                tracked.similarity(seen, embedding(observations, seen), &moment)
+            };
+            let Self { matcher, tracks, seen, .. } = self;
+            let pairs = matcher.overlapping(tracks, seen, free, Gate { least, margin: 0.0 }, takes_part, fit);
+            take(tracks, seen, free, pairs, observations, &moment);
+        };
+        stage(&mut confident, iou, true, |t| !t.is_tentative() && !t.adrift);
+        stage(&mut doubtful, low_iou, false, |t| !t.is_tentative() && !t.adrift && !t.missed);
+        stage(&mut confident, tentative_iou, true, Tracked::is_tentative);
+        self.recognise(&mut confident, observations, time, aspect);
+        (self.confident, self.doubtful) = (confident, doubtful);
+        self.learn_scale(observations);
+    }
+
+    /// Finds lost tracks by their looks where they may have got to in the meantime.
+    fn recognise(&mut self, free: &mut Vec<usize>, observations: &[Observation<'_>], time: u64, aspect: f32) {
+        if self.parameters.appearance == 0.0 || observations.iter().all(|o| o.embedding.is_none()) {
+            return;
+        }
+        let Self { matcher, tracks, seen, parameters, scale, .. } = self;
+        let moment = Moment { time, aspect, parameters, scale: *scale };
+        let fit = |tracked: &Tracked, at: usize| {
+            let seen = &seen[at];
+            let likeness = embedding(observations, seen).and_then(|e| tracked.appearance.likeness(e, scale));
+            let far = !tracked.adrift
+                && tracked.distance(seen, aspect) > REACH[0] + REACH[1] * tracked.unseen(time);
+            if far || tracked.kinship(seen, 1.0, parameters) == 0.0 { 0.0 } else { likeness.unwrap_or(0.0) }
+        };
+        let pairs = matcher.anywhere(
+            tracks,
+            free,
+            LEAST_LIKENESS,
+            |t| !t.is_tentative() && t.missed || t.adrift,
+            fit,
+        );
+        take(tracks, seen, free, pairs, observations, &moment);
+    }
+
+    /// Learns how alike the same and other objects are in this stream.
+    fn learn_scale(&mut self, observations: &[Observation<'_>]) {
+        // One look a frame at a pair of neighbours in the list is enough in the long run.
+        let mut last: Option<&[f32]> = None;
+        for tracked in self.tracks.iter().filter(|t| t.now && !t.is_tentative()) {
+            let Some(embedding) = tracked.taken.and_then(|index| observations[index].embedding) else {
+                continue;
+            };
+            if let Some(cosine) = tracked.appearance_before {
+                self.scale.same(cosine);
             }
-            self.assignment.end_row();
-            self.candidates.push(i);
+            if let Some(cosine) = last.and_then(|other| tracked.appearance.cosine(other)) {
+                self.scale.other(cosine);
+            }
+            last = Some(embedding);
         }
-        for (row, column) in self.assignment.solve() {
-            let tracked = &mut self.tracks[self.candidates[row]];
-            let bbox = self.boxes[free[column]];
-            tracked.take(&observations[free[column]], &bbox, &self.parameters, time, aspect);
-            free[column] = usize::MAX;
-        }
-        free.retain(|i| *i != usize::MAX);
     }
 
     /// Begins tracks with the confident observations that found none.
     fn begin(&mut self, observations: &[Observation<'_>], time: u64, aspect: f32) {
-        for i in &self.confident {
-            let observation = &observations[*i];
-            if observation.detection.confidence < self.parameters.new_confidence {
+        for i in 0..self.confident.len() {
+            let seen = self.seen[self.confident[i]];
+            if seen.detection.confidence < self.parameters.new_confidence {
+                continue;
+            }
+            if self.tracks.len() >= self.parameters.max_tracks as usize && !self.make_room() {
+                self.refused += 1;
                 continue;
             }
             self.next_id += 1;
             let state = if self.fresh { TrackState::Confirmed } else { TrackState::Tentative };
-            let bbox = self.boxes[*i];
-            let tracked =
-                Tracked::new(self.next_id, state, observation, bbox, &self.parameters, time, aspect);
-            self.tracks.push(tracked);
+            let moment = Moment { time, aspect, parameters: &self.parameters, scale: self.scale };
+            let appearance = self.spare.pop().unwrap_or_default();
+            let look = embedding(observations, &seen);
+            self.tracks.push(Tracked::new(self.next_id, state, &seen, look, &moment, appearance));
         }
+    }
+
+    /// Ends the track that has been lost for longest; false where none is lost.
+    fn make_room(&mut self) -> bool {
+        let lost = self.tracks.iter().filter(|t| !t.now).min_by_key(|t| (t.matched, t.track.id));
+        let Some(id) = lost.map(|t| t.track.id) else { return false };
+        self.end_where(|t| t.track.id == id);
+        true
     }
 
     /// Ends what a detector did not see for too long, and tracks of objects that others follow already.
     fn end_missed(&mut self, time: u64) {
-        let longest = nanoseconds(self.parameters.max_lost);
-        for tracked in &mut self.tracks {
-            tracked.missed = !tracked.now;
-        }
-        self.tracks.retain(|t| t.now || !t.is_tentative() && time - t.matched <= longest);
-        self.candidates.clear();
-        for (i, lost) in self.tracks.iter().enumerate().filter(|(_, t)| !t.now) {
-            let twin = |t: &&Tracked| {
-                t.now && !t.is_tentative() && t.track.bbox.iou(&lost.track.bbox) > DUPLICATE_IOU
+        let Parameters { max_lost, patience, .. } = self.parameters;
+        let (longest, patience) = (nanoseconds(max_lost), nanoseconds(patience));
+        self.tracks.iter_mut().for_each(Tracked::look);
+        self.confidence.learn(self.tracks.iter().filter(|t| t.now).map(|t| t.track.confidence));
+        self.end_where(|t| !t.now && time - t.matched > if t.is_tentative() { patience } else { longest });
+        self.chosen.clear();
+        for (i, lost) in self.tracks.iter().enumerate().filter(|(_, t)| !t.now && !t.adrift) {
+            let twin = |t: &Tracked| {
+                let follows = t.now && !t.is_tentative() && t.track.label == lost.track.label;
+                follows
+                    && t.track.bbox.meets(&lost.track.bbox)
+                    && t.track.bbox.iou(&lost.track.bbox) > DUPLICATE_IOU
             };
-            if self.tracks.iter().filter(|t| t.track.label == lost.track.label).any(|t| twin(&t)) {
-                self.candidates.push(i);
+            if self.tracks.iter().any(twin) {
+                self.chosen.push(i);
             }
         }
-        for i in self.candidates.drain(..).rev() {
-            self.tracks.remove(i);
+        while let Some(i) = self.chosen.pop() {
+            let ended = self.tracks.remove(i);
+            self.spare.push(ended.into_memory());
+        }
+    }
+
+    fn end_where(&mut self, ends: impl Fn(&Tracked) -> bool) {
+        for ended in self.tracks.extract_if(.., |tracked| ends(tracked)) {
+            self.spare.push(ended.into_memory());
         }
     }
 
     fn report(&mut self, time: u64) -> &[Track] {
-        let coast = nanoseconds(self.parameters.coast);
-        self.reported.clear();
-        for Tracked { track, born, matched, now, .. } in &mut self.tracks {
-            track.age = time - *born;
-            track.since_match = time - *matched;
-            track.state = match track.state {
+        let Self { tracks, parameters, reported, confidence, .. } = self;
+        reported.clear();
+        for tracked in tracks {
+            tracked.track.age = time - tracked.born;
+            tracked.track.since_match = time - tracked.matched;
+            tracked.track.state = match tracked.track.state {
                 TrackState::Tentative => TrackState::Tentative,
-                _ if *now => TrackState::Confirmed,
-                _ if track.since_match <= coast => TrackState::Coasted,
+                _ if tracked.now => TrackState::Confirmed,
+                _ if tracked.is_there(parameters, time, confidence.usual) => TrackState::Coasted,
                 _ => TrackState::Lost,
             };
-            if track.state != TrackState::Lost || self.parameters.report_lost {
-                self.reported.push(*track);
+            if tracked.track.state != TrackState::Lost || parameters.report_lost {
+                reported.push(tracked.track);
             }
         }
-        &self.reported
+        reported
     }
 }
 
-impl Tracked {
-    fn new(
-        id: u64,
-        state: TrackState,
-        observation: &Observation<'_>,
-        bbox: BBox,
-        parameters: &Parameters,
-        time: u64,
-        aspect: f32,
-    ) -> Self {
-        let Observation { detection, label, .. } = observation;
-        let track = Track {
-            id,
-            bbox,
-            confidence: detection.confidence,
-            class_id: detection.class_id,
-            label: *label,
-            state,
-            ..Track::default()
-        };
-        let filter = BoxFilter::new(&bbox, &parameters.motion, aspect);
-        Self { track, filter, born: time, matched: time, missed: false, now: true }
+/// Gives the observations of `pairs` to their tracks; what is left of `free` has none.
+fn take(
+    tracks: &mut [Tracked],
+    seen: &[Seen],
+    free: &mut Vec<usize>,
+    pairs: &[(usize, usize)],
+    observations: &[Observation<'_>],
+    moment: &Moment<'_>,
+) {
+    for (track, column) in pairs {
+        let seen = &seen[free[*column]];
+        tracks[*track].take(seen, embedding(observations, seen), moment);
+        free[*column] = usize::MAX;
     }
-
-    fn take(
-        &mut self,
-        observation: &Observation<'_>,
-        bbox: &BBox,
-        parameters: &Parameters,
-        time: u64,
-        aspect: f32,
-    ) {
-        let detection = &observation.detection;
-        self.filter.update(bbox, seconds(observation.age), &parameters.motion, aspect);
-        self.place(self.filter.bbox());
-        (self.matched, self.now) = (time, true);
-        self.track.confidence = detection.confidence;
-        self.track.class_id = detection.class_id;
-        if time - self.born >= nanoseconds(parameters.probation) {
-            self.track.state = TrackState::Confirmed;
-        }
-    }
-}
-
-fn seconds(nanoseconds: u64) -> f32 {
-    nanoseconds as f32 / NANOSECONDS
-}
-
-fn nanoseconds(seconds: f32) -> u64 {
-    (f64::from(seconds) * f64::from(NANOSECONDS)) as u64
+    free.retain(|i| *i != usize::MAX);
 }
