@@ -46,7 +46,13 @@ fn main() {
                 before = counting::allocations();
             }
             let time = frame as u64 * FRAME;
-            let input = Input { time, aspect: 16.0 / 9.0, observations: Some(&seen), to_previous: None };
+            let input = Input {
+                time,
+                aspect: 16.0 / 9.0,
+                observations: Some(&seen),
+                to_previous: None,
+                ..Input::default()
+            };
             let start = Instant::now();
             std::hint::black_box(tracker.step(&input));
             if frame >= WARM_UP {

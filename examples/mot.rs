@@ -76,7 +76,8 @@ fn track(sequence: &Sequence) -> Result<String, std::fmt::Error> {
     for (i, observations) in sequence.frames.iter().enumerate() {
         let time = (i as f64 / sequence.frame_rate * 1e9) as u64;
         let aspect = sequence.width / sequence.height;
-        let input = Input { time, aspect, observations: Some(observations), to_previous: None };
+        let input =
+            Input { time, aspect, observations: Some(observations), to_previous: None, ..Input::default() };
         for track in tracker.step(&input).iter().filter(|t| t.state == TrackState::Confirmed) {
             let b = track.bbox.scaled(sequence.width, sequence.height);
             let (frame, id, w, h) = (i + 1, track.id, b.width(), b.height());

@@ -1,4 +1,4 @@
-use super::Motion;
+use super::{Motion, Retention};
 
 /// How a [`Tracker`](super::Tracker) decides. Values outside their range are taken as the nearest inside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +27,13 @@ pub struct Parameters {
     pub max_lost: f32,
     /// Report lost tracks too.
     pub report_lost: bool,
+    /// Tell where tracks were on earlier frames when that becomes known.
+    pub report_past: bool,
+    /// How much of the way of a track is kept.
+    pub retention: Retention,
+    /// Row-major homography from normalised points of the camera's reference view to metres on the ground. It holds
+    /// for the epoch in which it is given, and there for as long as the moves of the camera are known.
+    pub ground: Option<[f64; 9]>,
     /// How objects move.
     pub motion: Motion,
 }
@@ -45,6 +52,9 @@ impl Default for Parameters {
             coast: 0.5,
             max_lost: 1.0,
             report_lost: false,
+            report_past: false,
+            retention: Retention::default(),
+            ground: None,
             motion: Motion::default(),
         }
     }
@@ -66,6 +76,7 @@ impl Parameters {
             probation: within(self.probation, default.probation, 60.0),
             coast: within(self.coast, default.coast, 60.0),
             max_lost: within(self.max_lost, default.max_lost, 600.0),
+            retention: self.retention.clamped(),
             motion: self.motion.clamped(),
             ..self
         }

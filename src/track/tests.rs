@@ -12,11 +12,15 @@ fn seen(x: f32, y: f32, confidence: f32, class_id: i32) -> Observation<'static> 
 
 fn step(tracker: &mut Tracker, time: u64, observations: &[Observation<'_>]) -> Vec<Track> {
     let observations = Some(observations);
-    tracker.step(&Input { time, aspect: ASPECT, observations, to_previous: None }).to_vec()
+    tracker
+        .step(&Input { time, aspect: ASPECT, observations, to_previous: None, ..Input::default() })
+        .to_vec()
 }
 
 fn predict(tracker: &mut Tracker, time: u64) -> Vec<Track> {
-    tracker.step(&Input { time, aspect: ASPECT, observations: None, to_previous: None }).to_vec()
+    tracker
+        .step(&Input { time, aspect: ASPECT, observations: None, to_previous: None, ..Input::default() })
+        .to_vec()
 }
 
 fn states(tracks: &[Track]) -> Vec<TrackState> {
@@ -115,7 +119,13 @@ fn a_known_camera_motion_is_followed() {
     step(&mut tracker, 0, &[seen(0.2, 0.5, 0.9, 0)]);
     let observations = [seen(0.53, 0.5, 0.9, 0)];
     let to_previous = Some([1.0, 0.0, -0.33, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
-    let input = Input { time: SECOND / 25, aspect: ASPECT, observations: Some(&observations), to_previous };
+    let input = Input {
+        time: SECOND / 25,
+        aspect: ASPECT,
+        observations: Some(&observations),
+        to_previous,
+        ..Input::default()
+    };
     let tracks = tracker.step(&input);
     assert_eq!((tracks.len(), tracks[0].id, tracks[0].state), (1, 1, TrackState::Confirmed));
 }
@@ -169,7 +179,7 @@ proptest! {
         for (time, observations, aspect, to_previous) in frames {
             let observations = observations.as_deref();
             let known = highest;
-            let input = Input { time: u64::from(time) * 1_000, aspect, observations, to_previous };
+            let input = Input { time: u64::from(time) * 1_000, aspect, observations, to_previous, ..Input::default() };
             let tracks = tracker.step(&input);
             prop_assert!(tracks.windows(2).all(|pair| pair[0].id < pair[1].id));
             for track in tracks {
@@ -199,7 +209,13 @@ fn late(behind: u64, pan: f32) -> (f32, u64) {
         };
         let observations = [saw(0.2), saw(0.5), saw(0.8)];
         let looked = (frame % 5 == 0 && frame >= behind).then_some(&observations[..]);
-        let input = Input { time: frame * FRAME, aspect: ASPECT, observations: looked, to_previous };
+        let input = Input {
+            time: frame * FRAME,
+            aspect: ASPECT,
+            observations: looked,
+            to_previous,
+            ..Input::default()
+        };
         let tracks = tracker.step(&input);
         ids = tracks.iter().map(|t| t.id).max().unwrap_or(ids);
         if frame > 40 {

@@ -1,7 +1,11 @@
 use std::collections::VecDeque;
 
+use super::history::{History, Keeping, Live};
 use super::kalman::{BoxFilter, Transition, followed};
-use super::{Input, Observation, Parameters, Track, TrackState};
+use super::{
+    EndReason, Ended, Input, Observation, Parameters, Past, Track, TrackPoint, TrackSegment, TrackState,
+    Trajectory,
+};
 use crate::assignment::Assignment;
 use crate::geometry::BBox;
 
@@ -32,6 +36,7 @@ pub struct Tracker {
     /// Indices of the tracks that take part in a stage.
     candidates: Vec<usize>,
     reported: Vec<Track>,
+    history: History,
     /// When the view moved, and from where: for observations of earlier frames.
     views: VecDeque<(u64, [f32; 9])>,
     /// The observations' boxes in the view of this frame.
@@ -110,6 +115,7 @@ impl Tracker {
 
     /// Ends all tracks and starts a new run: the time of the next step may be any. Ids go on rising.
     pub fn end_all(&mut self) {
+        self.history.restart();
         self.tracks.clear();
         self.views.clear();
         self.time = None;
@@ -134,7 +140,33 @@ impl Tracker {
             self.end_missed(input.time);
             self.fresh = false;
         }
-        self.report(input.time)
+        self.report(input, aspect)
+    }
+
+    /// The tracks that ended on the last frame; tentative ones end without a word.
+    pub fn ended(&self) -> &[Ended] {
+        self.history.ended()
+    }
+
+    /// Where tracks were on earlier frames, as it turned out on the last one: with [`Parameters::report_past`], by
+    /// track and rising time.
+    pub fn past(&self) -> &[Past] {
+        self.history.past()
+    }
+
+    /// The way of a track that lives or ended on the last frame.
+    pub fn trajectory(&self, id: u64) -> Option<&Trajectory> {
+        self.history.trajectory(id)
+    }
+
+    /// Appends the ways of such tracks, as they are on the last frame.
+    pub fn export(
+        &self,
+        ids: impl Iterator<Item = u64>,
+        segments: &mut Vec<TrackSegment>,
+        points: &mut Vec<TrackPoint>,
+    ) {
+        self.history.export(ids, segments, points);
     }
 
     /// Moves all tracks to the time of the frame and into its view.
@@ -155,7 +187,13 @@ impl Tracker {
             self.views.push_back((input.time, to_previous));
         }
         // A view that tears the picture apart may leave no box.
-        self.tracks.retain(|t| t.track.bbox.is_valid());
+        self.tracks.retain(|t| {
+            let kept = t.track.bbox.is_valid();
+            if !kept {
+                self.history.explain(t.track.id, EndReason::BrokenByView);
+            }
+            kept
+        });
         self.time = Some(input.time);
     }
 
@@ -280,13 +318,13 @@ impl Tracker {
             }
         }
         for i in self.candidates.drain(..).rev() {
-            self.tracks.remove(i);
+            let gone = self.tracks.remove(i);
+            self.history.explain(gone.track.id, EndReason::Duplicate);
         }
     }
 
-    fn report(&mut self, time: u64) -> &[Track] {
-        let coast = nanoseconds(self.parameters.coast);
-        self.reported.clear();
+    fn report(&mut self, input: &Input<'_>, aspect: f32) -> &[Track] {
+        let (time, coast) = (input.time, nanoseconds(self.parameters.coast));
         for Tracked { track, born, matched, now, .. } in &mut self.tracks {
             track.age = time - *born;
             track.since_match = time - *matched;
@@ -296,6 +334,12 @@ impl Tracker {
                 _ if track.since_match <= coast => TrackState::Coasted,
                 _ => TrackState::Lost,
             };
+        }
+        let Parameters { retention, report_past, ground, .. } = self.parameters;
+        let live = self.tracks.iter_mut().map(|t| Live { now: t.now, track: &mut t.track });
+        self.history.step(input, aspect, &Keeping { retention, past: report_past, ground }, live);
+        self.reported.clear();
+        for Tracked { track, .. } in &self.tracks {
             if track.state != TrackState::Lost || self.parameters.report_lost {
                 self.reported.push(*track);
             }
