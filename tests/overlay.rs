@@ -96,7 +96,7 @@ fn add_scene(buffer: &mut gst::BufferRef, shift: f32) {
         track(3, 0.5, TrackState::Coasted),
     ];
     let labels = ["person"].into_iter().collect();
-    TrackMeta::set(buffer, Tracks { run: "run".into(), labels, items });
+    TrackMeta::set(buffer, Tracks { run: "run".into(), labels, items, ..Tracks::default() });
     DetectionMeta::add(buffer, detections());
 }
 

@@ -97,7 +97,7 @@ impl History {
             }
             if self.entries.get(at).is_none_or(|entry| entry.track.id != track.id) {
                 let mut entry = self.spare.pop().unwrap_or_default();
-                entry.begin(track.id);
+                entry.begin(track.id, &moment.retention);
                 self.entries.insert(at, entry);
             }
             let entry = &mut self.entries[at];
@@ -240,6 +240,7 @@ impl History {
         if self.frames.len() == MOST_FRAMES {
             self.frames.pop_front();
         }
+        self.frames.reserve(MOST_FRAMES - self.frames.len());
         let moved = if let Change::Moved(to_previous, _) = change { Some(to_previous) } else { None };
         self.frames.push_back((input.time, moved));
         self.time = input.time;
@@ -252,9 +253,9 @@ impl History {
 }
 
 impl Entry {
-    fn begin(&mut self, id: u64) {
+    fn begin(&mut self, id: u64, retention: &Retention) {
         self.track = Track { id, ..Track::default() };
-        self.trajectory.clear();
+        self.trajectory.begin(retention);
         self.early.clear();
         self.matched = None;
     }

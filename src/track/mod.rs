@@ -55,6 +55,9 @@ pub enum TrackState {
 }
 
 impl TrackState {
+    /// All of them, by number.
+    pub const ALL: [Self; 4] = [Self::Tentative, Self::Confirmed, Self::Coasted, Self::Lost];
+
     /// The name used in JSON and in pictures.
     pub const fn as_str(self) -> &'static str {
         match self {

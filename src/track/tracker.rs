@@ -148,6 +148,11 @@ impl Tracker {
         self.history.ended()
     }
 
+    /// How many believed tracks live, reported or not.
+    pub fn alive(&self) -> usize {
+        self.tracks.iter().filter(|t| !t.is_tentative()).count()
+    }
+
     /// Where tracks were on earlier frames, as it turned out on the last one: with [`Parameters::report_past`], by
     /// track and rising time.
     pub fn past(&self) -> &[Past] {

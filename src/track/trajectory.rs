@@ -269,10 +269,11 @@ impl Trajectory {
         }
     }
 
-    /// Forgets everything but keeps the memory.
-    pub(super) fn clear(&mut self) {
+    /// Forgets everything but keeps the memory, and takes all that it will need.
+    pub(super) fn begin(&mut self, retention: &Retention) {
         self.segments.clear();
         self.points.clear();
+        self.points.reserve(retention.points + 1);
         self.open = None;
     }
 
