@@ -105,7 +105,7 @@ impl ObjectImpl for NvpTracker {
         };
         let running = lock(&self.state).as_mut().map(|state| state.apply(&settings)).is_some();
         if let (true, Some(wrong)) = (running && pspec.name() == "ground-homography", settings.wrong) {
-            gst::element_imp_warning!(self, gst::ResourceError::Settings, ["{wrong}; the former one stays"]);
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{wrong}; the former one stays"));
         }
     }
 
@@ -144,7 +144,7 @@ impl ElementImpl for NvpTracker {
         if transition == gst::StateChange::ReadyToPaused
             && let Err(wrong) = self.start()
         {
-            gst::element_imp_error!(self, gst::ResourceError::Settings, ["{wrong}"]);
+            gst::element_imp_error!(self, gst::ResourceError::Settings, ("{wrong}"));
             return Err(gst::StateChangeError);
         }
         let result = self.parent_change_state(transition);

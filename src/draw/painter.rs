@@ -62,13 +62,14 @@ impl Painter {
     fn remember(&mut self, scene: &Scene, style: &Style) {
         let Some(time) = scene.time().filter(|_| scene.is_tracked()) else { return };
         self.trails.advance(scene.run(), time, style.trail);
+        self.trails.follow(scene.sight());
         if style.trail.is_zero() {
             return;
         }
         for object in scene.shown(style) {
-            let Source::Track { id, .. } = object.source else { continue };
+            let Source::Track { id, continuity, .. } = object.source else { continue };
             // The place on the ground rather than the centre: it does not run across the object.
-            self.trails.push(id, object.bbox.center().0, object.bbox.y_max);
+            self.trails.push(id, object.bbox.center().0, object.bbox.y_max, continuity);
         }
     }
 

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::detection::{DetailsRef, Detection, Keypoint, Quad};
 use crate::geometry::BBox;
-use crate::track::{Track, TrackState};
+use crate::track::{Continuity, Track, TrackMotion, TrackState};
 
 use super::style::{ShowDetections, Style};
+use super::trail::Sight;
 
 /// Whether an object was detected or tracked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +20,10 @@ pub(super) enum Source {
         id: u64,
         /// Where it stands.
         state: TrackState,
+        /// Whether it goes on from where it was.
+        continuity: Continuity,
+        /// How it moves.
+        motion: TrackMotion,
     },
 }
 
@@ -62,6 +67,7 @@ pub enum Subject {
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
     time: Option<u64>,
+    sight: Sight,
     run: String,
     tracked: bool,
     objects: Vec<Object>,
@@ -76,6 +82,7 @@ impl Scene {
     /// adds nothing to the trails.
     pub fn clear(&mut self, time: Option<u64>) {
         self.time = time;
+        self.sight = Sight::default();
         self.run.clear();
         self.tracked = false;
         self.objects.clear();
@@ -83,6 +90,11 @@ impl Scene {
         self.shapes.clear();
         self.points.clear();
         self.cells.clear();
+    }
+
+    /// Says how the view lies to that of the frame before: trails follow it. Without a word the camera stands still.
+    pub fn set_sight(&mut self, sight: Sight) {
+        self.sight = sight;
     }
 
     /// Says that a tracker looked at the frame, in the run of the given id. A new run begins new trails.
@@ -97,7 +109,12 @@ impl Scene {
         self.tracked = true;
         let name = self.keep(name);
         self.objects.push(Object {
-            source: Source::Track { id: track.id, state: track.state },
+            source: Source::Track {
+                id: track.id,
+                state: track.state,
+                continuity: track.continuity,
+                motion: track.motion,
+            },
             bbox: track.bbox,
             confidence: track.confidence,
             class_id: track.class_id,
@@ -210,6 +227,11 @@ impl Scene {
     /// The frame's running time in nanoseconds.
     pub(super) fn time(&self) -> Option<u64> {
         self.time
+    }
+
+    /// How the view lies to that of the frame before.
+    pub(super) fn sight(&self) -> &Sight {
+        &self.sight
     }
 
     /// The run that track ids are unique in.
