@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use crate::detection::{DetailsRef, Detection, Keypoint, Quad};
 use crate::geometry::BBox;
-use crate::track::{Continuity, Track, TrackMotion, TrackState};
+use crate::track::{Continuity, Track, TrackState};
 
 use super::style::{ShowDetections, Style};
-use super::trail::Sight;
 
 /// Whether an object was detected or tracked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,9 +21,31 @@ pub(super) enum Source {
         state: TrackState,
         /// Whether it goes on from where it was.
         continuity: Continuity,
-        /// How it moves.
-        motion: TrackMotion,
+        /// How fast it is.
+        pace: Pace,
     },
+}
+
+/// How fast a track is, in the best unit that is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Pace {
+    /// It keeps its place.
+    Still,
+    /// In metres a second.
+    Ground(f32),
+    /// In units of the frame a second.
+    Picture(f32),
+}
+
+impl Pace {
+    fn of(track: &Track) -> Self {
+        let [x, y] = track.velocity;
+        match track.motion {
+            motion if motion.is_stationary() => Self::Still,
+            motion if motion.ground_speed.is_finite() => Self::Ground(motion.ground_speed),
+            _ => Self::Picture(x.hypot(y)),
+        }
+    }
 }
 
 /// One object of a scene.
@@ -67,7 +88,6 @@ pub enum Subject {
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
     time: Option<u64>,
-    sight: Sight,
     run: String,
     tracked: bool,
     objects: Vec<Object>,
@@ -82,7 +102,6 @@ impl Scene {
     /// adds nothing to the trails.
     pub fn clear(&mut self, time: Option<u64>) {
         self.time = time;
-        self.sight = Sight::default();
         self.run.clear();
         self.tracked = false;
         self.objects.clear();
@@ -90,11 +109,6 @@ impl Scene {
         self.shapes.clear();
         self.points.clear();
         self.cells.clear();
-    }
-
-    /// Says how the view lies to that of the frame before: trails follow it. Without a word the camera stands still.
-    pub fn set_sight(&mut self, sight: Sight) {
-        self.sight = sight;
     }
 
     /// Says that a tracker looked at the frame, in the run of the given id. A new run begins new trails.
@@ -113,7 +127,7 @@ impl Scene {
                 id: track.id,
                 state: track.state,
                 continuity: track.continuity,
-                motion: track.motion,
+                pace: Pace::of(track),
             },
             bbox: track.bbox,
             confidence: track.confidence,
@@ -227,11 +241,6 @@ impl Scene {
     /// The frame's running time in nanoseconds.
     pub(super) fn time(&self) -> Option<u64> {
         self.time
-    }
-
-    /// How the view lies to that of the frame before.
-    pub(super) fn sight(&self) -> &Sight {
-        &self.sight
     }
 
     /// The run that track ids are unique in.

@@ -29,10 +29,16 @@ struct Trail {
     points: [Point; POINTS],
     oldest: usize,
     len: usize,
+    continuity: Continuity,
 }
 
 impl Trail {
-    const EMPTY: Self = Self { points: [Point { x: 0.0, y: 0.0, time: 0 }; POINTS], oldest: 0, len: 0 };
+    const EMPTY: Self = Self {
+        points: [Point { x: 0.0, y: 0.0, time: 0 }; POINTS],
+        oldest: 0,
+        len: 0,
+        continuity: Continuity::Continued,
+    };
 
     fn get(&self, i: usize) -> Point {
         self.points[(self.oldest + i) % POINTS]
@@ -129,10 +135,11 @@ impl Trails {
 
     /// Adds where a track is now, in units of the frame. One that was found again elsewhere begins its trail anew.
     pub(super) fn push(&mut self, id: u64, x: f32, y: f32, continuity: Continuity) {
-        if continuity != Continuity::Continued
-            && let Some(trail) = self.trails.get_mut(&id)
-        {
-            trail.len = 0;
+        if let Some(trail) = self.trails.get_mut(&id) {
+            if continuity != Continuity::Continued && continuity != trail.continuity {
+                trail.len = 0;
+            }
+            trail.continuity = continuity;
         }
         if !(x.is_finite() && y.is_finite()) {
             return;
