@@ -214,7 +214,7 @@ fn it_starts_again() {
 
 #[test]
 fn every_property_changes_the_picture_while_playing() {
-    let changes: [(&str, glib::Value); 11] = [
+    let changes: [(&str, glib::Value); 12] = [
         ("show-boxes", false.to_value()),
         ("show-labels", false.to_value()),
         ("show-details", false.to_value()),
