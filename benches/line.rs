@@ -107,7 +107,10 @@ fn prepare(
         let state = TrackState::Confirmed;
         let track = |id| Track { id, bbox: place(id), confidence: 0.8, label: 0, state, ..Track::default() };
         let items = (1..=OBJECTS).map(track).collect();
-        TrackMeta::set(writable, Tracks { run: "bench".into(), labels: labels.clone(), items });
+        TrackMeta::set(
+            writable,
+            Tracks { run: "bench".into(), labels: labels.clone(), items, ..Tracks::default() },
+        );
     }
     Ok(buffer)
 }

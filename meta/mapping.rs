@@ -5,6 +5,7 @@ use gst_video::ffi::{GstVideoInfo, GstVideoMetaTransformMatrix};
 use crate::detection::Masks;
 use crate::geometry::BBox;
 use crate::homography;
+use crate::track::TrackMotion;
 
 /// Below this part of the largest coefficient a coefficient is the rounding of zero, as of cos 90° in `f32`.
 const ZERO: f64 = 1e-6;
@@ -14,6 +15,8 @@ const ZERO: f64 = 1e-6;
 pub(super) struct Mapping {
     x: [f64; 3],
     y: [f64; 3],
+    /// Width over height of the input and of the output, as displayed.
+    aspects: [f64; 2],
 }
 
 impl Mapping {
@@ -38,7 +41,16 @@ impl Mapping {
             let row = [p * f64::from(input.width), q * f64::from(input.height), constant + f64::from(to) * i];
             row.map(|value| value / i / f64::from(side))
         };
-        Self { x: row(a, b, c, to.x, output.width), y: row(d, e, f, to.y, output.height) }.straightened()
+        let aspects = [input, output].map(|info| {
+            let pixel = if info.par_n > 0 && info.par_d > 0 {
+                f64::from(info.par_n) / f64::from(info.par_d)
+            } else {
+                1.0
+            };
+            f64::from(info.width) * pixel / f64::from(info.height)
+        });
+        let (x, y) = (row(a, b, c, to.x, output.width), row(d, e, f, to.y, output.height));
+        Self { x, y, aspects }.straightened()
     }
 
     /// Clears what is zero but for rounding; `None` unless one axis of the input makes each axis of the output.
@@ -80,6 +92,26 @@ impl Mapping {
     pub(super) fn velocity(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         let along = |axis: &[f64; 3]| (axis[0] * f64::from(x) + axis[1] * f64::from(y)) as f32;
         [along(&self.x), along(&self.y)]
+    }
+
+    /// How a track of the input moves in the output. Lengths are known there when widths and heights grow alike, and
+    /// NaN otherwise: how much of a way led in which direction is not told. Metres stay.
+    pub(super) fn motion(&self, motion: &TrackMotion) -> TrackMotion {
+        let (across, down) = (self.x[0].hypot(self.y[0]), self.x[1].hypot(self.y[1]));
+        let alike = (across - down).abs() <= 1e-5 * across.max(down);
+        let length = |v: f32| if alike { (f64::from(v) * across) as f32 } else { f32::NAN };
+        let [from, to] = self.aspects;
+        let (sin, cos) = f64::from(motion.direction).to_radians().sin_cos();
+        let [x, y] = [self.x, self.y].map(|axis| axis[0] * cos / from + axis[1] * sin);
+        let direction = y.atan2(x * to).to_degrees().rem_euclid(360.0) as f32 % 360.0;
+        TrackMotion {
+            path: length(motion.path),
+            displacement: self.velocity(motion.displacement),
+            mean_speed: length(motion.mean_speed),
+            max_speed: length(motion.max_speed),
+            direction,
+            ..*motion
+        }
     }
 
     /// True when a box that was seen in the input has nothing left in the output.
@@ -176,6 +208,31 @@ mod tests {
         let b = map.bbox(&BBox::new(0.0, 0.0, 0.5, 0.25));
         assert_eq!(b, BBox::new(0.75, 0.0, 1.0, 0.5));
         assert_eq!(map.velocity([0.25, 0.5]), [-0.5, 0.25]);
+    }
+
+    #[test]
+    fn motion_turns_with_the_picture() {
+        let told = TrackMotion {
+            path: 0.5,
+            displacement: [0.25, 0.0],
+            mean_speed: 0.25,
+            max_speed: 1.0,
+            direction: 0.0,
+            ground_path: 7.0,
+            ..TrackMotion::UNKNOWN
+        };
+        let turn = [0.0, -1.0, 100.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        let turned = mapping(turn, (0, 0, 200, 100), (0, 0, 100, 200)).unwrap().motion(&told);
+        assert_eq!((turned.path, turned.displacement, turned.direction), (0.5, [0.0, 0.25], 90.0));
+        // The left half fills the output: widths are twice what they were.
+        let crop = [1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0];
+        let cut = mapping(crop, (0, 0, 100, 100), (0, 0, 100, 200)).unwrap();
+        let cut_motion = cut.motion(&told);
+        assert_eq!((cut_motion.displacement, cut_motion.ground_path), ([0.5, 0.0], 7.0));
+        assert!(cut_motion.path.is_nan() && cut_motion.mean_speed.is_nan());
+        // Shown twice as high: what went down by half a right angle goes down more steeply.
+        let diagonal = cut.motion(&TrackMotion { direction: 45.0, ..told }).direction;
+        assert!((diagonal - 2f32.atan().to_degrees()).abs() < 1e-3, "{diagonal}");
     }
 
     #[test]

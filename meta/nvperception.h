@@ -146,6 +146,30 @@ typedef enum {
   NVP_TRACK_LOST = 3
 } NvpTrackState;
 
+typedef enum {
+  NVP_CONTINUITY_CONTINUED = 0,
+  NVP_CONTINUITY_REASSOCIATED = 1,      /* found again elsewhere or in another view */
+  NVP_CONTINUITY_BROKEN_BY_VIEW = 2     /* the view changed: it may be an object tracked before */
+} NvpContinuity;
+
+/* How a track has moved since its current segment began, free of the camera's motion; what is not known is NaN.
+ * The foot point, the middle of the box's lower edge, is what moves. Lengths count x in widths and y in heights of
+ * the frame. A frame made from this one by a transform that does not scale both alike has path and speeds of NaN. */
+typedef struct {
+  guint32 stationary;           /* 1 when it has kept its place for two seconds */
+  gfloat path;                  /* length of its way */
+  gfloat displacement[2];       /* from where it began: x, y */
+  gfloat mean_speed;            /* path over time, a second */
+  gfloat max_speed;             /* of means over about half a second, a second */
+  gfloat direction;             /* degrees clockwise from the right in the displayed picture, in [0, 360) */
+  gfloat ground[2];             /* where it stands, in metres: x, y */
+  gfloat ground_displacement[2];        /* metres */
+  gfloat ground_path;           /* metres */
+  gfloat ground_speed;          /* over about the last half a second, metres a second */
+  gfloat ground_mean_speed;     /* metres a second */
+  gfloat ground_max_speed;      /* metres a second */
+} NvpTrackMotion;
+
 typedef struct {
   guint64 id;                   /* below 2^53, unique within the run */
   guint64 age;                  /* since the first detection */
@@ -156,7 +180,73 @@ typedef struct {
   gint32 class_id;              /* in its model's numbering */
   gint32 label;                 /* index of its name in the labels, -1 when it has none */
   guint32 state;                /* NvpTrackState */
+  guint32 continuity;           /* NvpContinuity */
+  NvpTrackMotion motion;
 } NvpTrack;
+
+typedef enum {
+  NVP_END_LOST = 0,             /* not seen for too long */
+  NVP_END_DUPLICATE = 1,        /* another track follows the same object */
+  NVP_END_EVICTED = 2,          /* there were too many tracks */
+  NVP_END_BROKEN_BY_VIEW = 3,   /* the view changed so that it could not be followed */
+  NVP_END_RESTART = 4           /* the stream began anew */
+} NvpEndReason;
+
+/* A track that ended on the frame. */
+typedef struct {
+  NvpTrack track;               /* as it was last */
+  guint32 reason;               /* NvpEndReason */
+  guint32 reserved;
+} NvpEnded;
+
+typedef enum {
+  NVP_PAST_TENTATIVE = 0,       /* the track was tentative then and is believed now */
+  NVP_PAST_INTERPOLATED = 1     /* it was not seen then and has been found again */
+} NvpPastKind;
+
+/* Where a track was on an earlier frame, as it turns out on this one. */
+typedef struct {
+  guint64 id;
+  guint64 before;               /* from that frame to this one */
+  NvpBox box;                   /* in units of that frame */
+  gfloat confidence;            /* in [0, 1] */
+  guint32 kind;                 /* NvpPastKind */
+} NvpPast;
+
+typedef enum {
+  NVP_OPENED_BORN = 0,          /* the track began */
+  NVP_OPENED_EPOCH = 1,         /* the view is of another epoch */
+  NVP_OPENED_VIEW = 2,          /* the view moved, and nobody knows how */
+  NVP_OPENED_REASSOCIATED = 3   /* found again in another view */
+} NvpOpened;
+
+typedef enum {
+  NVP_CLOSED_OPEN = 0,          /* it is not */
+  NVP_CLOSED_EPOCH = 1,
+  NVP_CLOSED_VIEW = 2,
+  NVP_CLOSED_ENDED = 3          /* the track ended */
+} NvpClosed;
+
+/* A part of a trajectory that lies in one view. */
+typedef struct {
+  guint64 track;                /* id */
+  guint64 epoch;                /* of the view */
+  guint64 since;                /* from its first point to this frame */
+  guint64 until;                /* from its last point to this frame */
+  guint32 opened;               /* NvpOpened */
+  guint32 closed;               /* NvpClosed */
+  guint32 compensations;        /* how many times the camera's motion was taken out */
+  guint32 count;                /* of its points that are kept */
+  guint64 first;                /* index of the first of them in the tracks' points */
+  gdouble transform[9];         /* from its first frame's points to this frame's, or to those when it was closed */
+  NvpTrackMotion motion;
+  guint32 reserved;
+} NvpTrackSegment;
+
+typedef struct {
+  guint64 before;               /* from its frame to this one */
+  gfloat x, y;                  /* of the foot point, in units of its segment's first frame */
+} NvpTrackPoint;
 
 typedef struct {
   NvpHeader header;
@@ -165,6 +255,14 @@ typedef struct {
   NvpLabels labels;
   const NvpTrack *items;        /* by rising id */
   gsize count;
+  const NvpEnded *ended;        /* NULL when the tracker does not tell */
+  gsize ended_count;
+  const NvpPast *past;          /* by id, the older rows first; NULL when the tracker does not tell */
+  gsize past_count;
+  const NvpTrackSegment *segments;      /* by track, the older first; of those whose trajectory is told */
+  gsize segment_count;
+  const NvpTrackPoint *points;
+  gsize point_count;
 } NvpTracks;
 
 typedef enum {
@@ -270,13 +368,18 @@ typedef struct {
 #if GLIB_SIZEOF_VOID_P == 8
 G_STATIC_ASSERT (sizeof (NvpHeader) == 16);
 G_STATIC_ASSERT (sizeof (NvpDetection) == 24);
-G_STATIC_ASSERT (sizeof (NvpTrack) == 64);
+G_STATIC_ASSERT (sizeof (NvpTrackMotion) == 60);
+G_STATIC_ASSERT (sizeof (NvpTrack) == 128);
+G_STATIC_ASSERT (sizeof (NvpEnded) == 136);
+G_STATIC_ASSERT (sizeof (NvpPast) == 40);
+G_STATIC_ASSERT (sizeof (NvpTrackSegment) == 192);
+G_STATIC_ASSERT (sizeof (NvpTrackPoint) == 16);
 G_STATIC_ASSERT (sizeof (NvpParent) == 24);
 G_STATIC_ASSERT (sizeof (NvpKeypoint) == 12);
 G_STATIC_ASSERT (sizeof (NvpQuad) == 32);
 G_STATIC_ASSERT (sizeof (NvpMask) == 8);
 G_STATIC_ASSERT (sizeof (NvpDetections) == 264);
-G_STATIC_ASSERT (sizeof (NvpTracks) == 96);
+G_STATIC_ASSERT (sizeof (NvpTracks) == 160);
 G_STATIC_ASSERT (sizeof (NvpView) == 184);
 G_STATIC_ASSERT (sizeof (NvpTrueObject) == 32);
 G_STATIC_ASSERT (sizeof (NvpTruth) == 264);

@@ -1,5 +1,7 @@
 //! Row-major 3x3 homographies between normalised points.
 
+use crate::geometry::BBox;
+
 /// Leaves every point where it is.
 pub const IDENTITY: [f64; 9] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
 
@@ -27,6 +29,24 @@ pub fn inverse(h: &[f64; 9]) -> Option<[f64; 9]> {
 pub fn apply(h: &[f64; 9], [x, y]: [f64; 2]) -> [f64; 2] {
     let w = h[6] * x + h[7] * y + h[8];
     [(h[0] * x + h[1] * y + h[2]) / w, (h[3] * x + h[4] * y + h[5]) / w]
+}
+
+/// Where a box goes, as near its centre: upright, and as wide and as high as its axes become long. `None` when it
+/// goes nowhere.
+pub fn apply_box(h: &[f64; 9], bbox: &BBox) -> Option<BBox> {
+    if *h == IDENTITY {
+        return Some(*bbox);
+    }
+    let (x, y) = bbox.center();
+    let (x, y) = (f64::from(x), f64::from(y));
+    let depth = h[6] * x + h[7] * y + h[8];
+    let [to_x, to_y] = apply(h, [x, y]);
+    // How the place moves when the point does: the derivative of a quotient.
+    let slope = |row: usize, to: f64, k: usize| (h[row * 3 + k] - to * h[6 + k]) / depth;
+    let width = f64::from(bbox.width()) * slope(0, to_x, 0).hypot(slope(1, to_y, 0));
+    let height = f64::from(bbox.height()) * slope(0, to_x, 1).hypot(slope(1, to_y, 1));
+    let there = BBox::from_center(to_x as f32, to_y as f32, width as f32, height as f32);
+    there.is_valid().then_some(there)
 }
 
 /// A homography of pixels as one of normalised points, for pictures of the same size on both sides.
@@ -58,6 +78,16 @@ mod tests {
     fn a_shift_by_pixels() {
         let shift = [1.0, 0.0, 64.0, 0.0, 1.0, -18.0, 0.0, 0.0, 1.0];
         assert_eq!(apply(&normalised(&shift, 640.0, 360.0), [0.5, 0.5]), [0.6, 0.45]);
+    }
+
+    #[test]
+    fn a_box_is_moved_zoomed_and_turned() {
+        let bbox = BBox::new(0.25, 0.25, 0.5, 0.75);
+        let zoom = [2.0, 0.0, 0.125, 0.0, 2.0, -0.25, 0.0, 0.0, 1.0];
+        assert_eq!(apply_box(&zoom, &bbox), Some(BBox::new(0.625, 0.25, 1.125, 1.25)));
+        let quarter = [0.0, -1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        assert_eq!(apply_box(&quarter, &bbox), Some(BBox::new(0.375, 0.125, 0.625, 0.625)));
+        assert_eq!(apply_box(&[0.0; 9], &bbox), None);
     }
 
     proptest! {

@@ -59,6 +59,8 @@ fn property(spec: &glib::ParamSpec) -> Value {
         described["range"] = range(s.minimum().to_string(), s.maximum().to_string());
     } else if let Some(class) = glib::EnumClass::with_type(spec.value_type()) {
         described["values"] = class.values().iter().map(|v| json!([v.value(), v.nick(), v.name()])).collect();
+    } else if let Some(class) = glib::FlagsClass::with_type(spec.value_type()) {
+        described["values"] = class.values().iter().map(|v| json!([v.value(), v.nick(), v.name()])).collect();
     }
     described
 }

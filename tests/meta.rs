@@ -76,6 +76,7 @@ fn tracks(bbox: BBox) -> Tracks {
         run: "run".into(),
         labels: ["car"].into_iter().collect(),
         items: vec![Track { state: TrackState::Confirmed, class_id: 1, ..track }],
+        ..Tracks::default()
     }
 }
 

@@ -9,7 +9,10 @@ use gstnvperception::geometry::BBox;
 use gstnvperception::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta, TruthMeta, ViewMeta};
 use gstnvperception::provenance::{Outcome, Stage};
 use gstnvperception::scene::{TrueObject, TrueView, Truth};
-use gstnvperception::track::{Track, TrackState, Tracks};
+use gstnvperception::track::{
+    Closed, Continuity, EndReason, Ended, Opened, Past, PastKind, Track, TrackMotion, TrackPoint,
+    TrackSegment, TrackState, Tracks,
+};
 use gstnvperception::view::{Motion, MotionSource, Phase, View};
 
 /// Compiles the C filter against the header, warnings being errors.
@@ -64,8 +67,38 @@ fn attach(buffer: &mut gst::BufferRef) {
     DetectionMeta::add(buffer, found);
     DetectionMeta::add(buffer, Detections { model: "none".into(), ..Detections::default() });
     let track = Track { id: 1 << 52, age: 40, bbox, velocity: [0.5, -0.25], ..Track::default() };
+    let motion = TrackMotion {
+        stationary: 1,
+        path: 2.5,
+        displacement: [0.5, -1.5],
+        direction: 90.0,
+        ground: [12.0, 3.5],
+        ground_max_speed: 4.25,
+        ..TrackMotion::UNKNOWN
+    };
+    let track = Track { continuity: Continuity::Reassociated, motion, ..track };
     let items = vec![Track { state: TrackState::Coasted, label: 0, class_id: 7, ..track }];
-    TrackMeta::set(buffer, Tracks { run: "run".into(), labels: ["car"].into_iter().collect(), items });
+    let tracks =
+        Tracks { run: "run".into(), labels: ["car"].into_iter().collect(), items, ..Tracks::default() };
+    let ended = Ended { track: Track { id: 3, ..track }, reason: EndReason::Duplicate, reserved: 0 };
+    let past = Past { id: 4, before: 80, bbox, confidence: 0.5, kind: PastKind::Interpolated };
+    let segment = TrackSegment {
+        track: 3,
+        epoch: 2,
+        since: 90,
+        until: 10,
+        opened: Opened::Reassociated,
+        closed: Closed::Ended,
+        compensations: 6,
+        count: 1,
+        first: 1,
+        transform: [0.5; 9],
+        motion,
+        reserved: 0,
+    };
+    let points = vec![TrackPoint::default(), TrackPoint { before: 50, x: 0.25, y: 0.75 }];
+    let (ended, past, segments) = (Some(vec![ended]), Some(vec![past]), vec![segment]);
+    TrackMeta::set(buffer, Tracks { ended, past, segments, points, ..tracks });
     let object = TrueObject { id: 5, bbox, visibility: 0.5, class_id: 0 };
     let seen = TrueView { preset: 2, zoom: 1.5, ..TrueView::default() };
     let labels = ["bus"].into_iter().collect();
@@ -114,7 +147,10 @@ fn c_reads_what_rust_attached() {
         said,
         "det task 1 33 before 44: größe 0.50 0.25,0.50,0.75,1.25 of 9/40 - 0.0,0.5,0.25 0.0 1x2 of 0.0,1.0 \
          größe 0.50 0.25,0.50,0.75,1.25 of 0/0 other 3 1.0,0.5,0.25 1.0 2x2 of 1.0,0.0; none task 0 0 before -1:; \
-         run: 4503599627370496 car state 2 age 40 at 0.25,0.50,0.75,1.25 moving 0.50,-0.25; \
+         run: 4503599627370496 car state 2 age 40 at 0.25,0.50,0.75,1.25 moving 0.50,-0.25 \
+         continuity 1 stationary 1 path 2.50 by -1.50 mean nan to 90 on 12.0 max 4.25; \
+         ended 3 for 1; past 4 80 ago at 0.25 by 0.50 kind 1; \
+         segment of 3 in 2 from 90 to 10 opened 3 closed 3 by 6 of 0.5 path 2.50 at 50 0.25,0.75; \
          view 3.4 phase 3 motion 2 source 3 valid 0 by 0.75 known 1 shift 0.50 at home; \
          truth 8: 5 bus 0.50 at 0.25,0.50,0.75,1.25 zoom 1.5 preset 2 of 1.0; \
          door 9: two  1 interval 6; one CPU 0  6;"

@@ -52,8 +52,29 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
     NvpText label = nvp_labels_get (&tracks->labels, t->label);
 
     g_string_append_printf (said, "%.*s: %" G_GUINT64_FORMAT " %.*s state %u age %" G_GUINT64_FORMAT
-        " at %.2f,%.2f,%.2f,%.2f moving %.2f,%.2f; ", TEXT (tracks->run), t->id, TEXT (label), t->state,
+        " at %.2f,%.2f,%.2f,%.2f moving %.2f,%.2f", TEXT (tracks->run), t->id, TEXT (label), t->state,
         t->age, t->box.x_min, t->box.y_min, t->box.x_max, t->box.y_max, t->velocity[0], t->velocity[1]);
+    g_string_append_printf (said, " continuity %u stationary %u path %.2f by %.2f mean %.0f to %.0f on %.1f max %.2f; ",
+        t->continuity, t->motion.stationary, t->motion.path, t->motion.displacement[1], t->motion.mean_speed,
+        t->motion.direction, t->motion.ground[0], t->motion.ground_max_speed);
+  }
+  for (gsize i = 0; tracks && tracks->ended && i < tracks->ended_count; i++)
+    g_string_append_printf (said, "ended %" G_GUINT64_FORMAT " for %u; ", tracks->ended[i].track.id,
+        tracks->ended[i].reason);
+  for (gsize i = 0; tracks && tracks->past && i < tracks->past_count; i++) {
+    const NvpPast *p = &tracks->past[i];
+
+    g_string_append_printf (said, "past %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " ago at %.2f by %.2f kind %u; ",
+        p->id, p->before, p->box.x_min, p->confidence, p->kind);
+  }
+  for (gsize i = 0; tracks && i < tracks->segment_count; i++) {
+    const NvpTrackSegment *s = &tracks->segments[i];
+    const NvpTrackPoint *p = &tracks->points[s->first];
+
+    g_string_append_printf (said, "segment of %" G_GUINT64_FORMAT " in %" G_GUINT64_FORMAT " from %" G_GUINT64_FORMAT
+        " to %" G_GUINT64_FORMAT " opened %u closed %u by %u of %.1f path %.2f at %" G_GUINT64_FORMAT " %.2f,%.2f; ",
+        s->track, s->epoch, s->since, s->until, s->opened, s->closed, s->compensations, s->transform[8],
+        s->motion.path, p->before, p->x, p->y);
   }
   if (view)
     g_string_append_printf (said, "view %" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT " phase %u motion %u source %u"

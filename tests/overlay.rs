@@ -5,8 +5,9 @@ use gst::prelude::*;
 use gstnvperception::detection::{Details, Detection, Detections, Keypoint};
 use gstnvperception::elements::overlay::{NvpOverlay, ShowDetections};
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{DetectionMeta, TrackMeta};
+use gstnvperception::meta::{DetectionMeta, TrackMeta, ViewMeta};
 use gstnvperception::track::{Track, TrackState, Tracks};
+use gstnvperception::view::View;
 
 const BACKGROUND: u8 = 100;
 const FORMATS: [&str; 16] = [
@@ -96,7 +97,7 @@ fn add_scene(buffer: &mut gst::BufferRef, shift: f32) {
         track(3, 0.5, TrackState::Coasted),
     ];
     let labels = ["person"].into_iter().collect();
-    TrackMeta::set(buffer, Tracks { run: "run".into(), labels, items });
+    TrackMeta::set(buffer, Tracks { run: "run".into(), labels, items, ..Tracks::default() });
     DetectionMeta::add(buffer, detections());
 }
 
@@ -108,6 +109,35 @@ fn a_buffer_without_results_passes_through_untouched() {
     let out = overlay.harness.push_and_pull(buffer).unwrap();
     assert_eq!(out.peek_memory(0).as_ptr(), memory);
     assert!(out.map_readable().unwrap().iter().all(|&b| b == BACKGROUND));
+}
+
+/// The camera pans to the right over an object that stands still: its trail is a point, which its box hides.
+#[test]
+fn trails_stay_in_the_scene() {
+    let drawn = |view: bool| {
+        let mut overlay = Overlay::new("GRAY8", 320, 240);
+        overlay.element.set_property("show-labels", false);
+        overlay.element.set_property("show-boxes", false);
+        overlay.element.set_property("show-ids", false);
+        overlay.element.set_property("show-confidence", false);
+        let mut last = Vec::new();
+        for i in 0..10u8 {
+            let mut buffer = overlay.buffer();
+            let writable = buffer.get_mut().unwrap();
+            let x = 0.7 - 0.05 * f32::from(i);
+            let bbox = BBox::new(x - 0.05, 0.3, x + 0.05, 0.7);
+            let items = vec![Track { id: 1, bbox, state: TrackState::Confirmed, ..Track::default() }];
+            TrackMeta::set(writable, Tracks { items, ..Tracks::default() });
+            let to_previous = Some([1.0, 0.0, 0.05, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+            if view {
+                ViewMeta::set(writable, View { to_previous, ..View::default() });
+            }
+            last = overlay.draw(buffer);
+        }
+        last.iter().filter(|v| **v != BACKGROUND).count()
+    };
+    assert_eq!(drawn(true), 0);
+    assert!(drawn(false) > 200);
 }
 
 #[test]
@@ -184,12 +214,13 @@ fn it_starts_again() {
 
 #[test]
 fn every_property_changes_the_picture_while_playing() {
-    let changes: [(&str, glib::Value); 11] = [
+    let changes: [(&str, glib::Value); 12] = [
         ("show-boxes", false.to_value()),
         ("show-labels", false.to_value()),
         ("show-details", false.to_value()),
         ("show-ids", false.to_value()),
         ("show-confidence", false.to_value()),
+        ("show-motion", true.to_value()),
         ("show-tentative", true.to_value()),
         ("show-detections", ShowDetections::Uncovered.to_value()),
         ("color-by", gstnvperception::elements::overlay::ColorBy::Class.to_value()),

@@ -145,7 +145,10 @@ fn seen(number: u64) -> gst::Buffer {
         Track { state: TrackState::Confirmed, ..confirmed },
         Track { id: 8, label: -1, state: TrackState::Coasted, ..confirmed },
     ];
-    TrackMeta::set(r, Tracks { run: "run".into(), labels: ["car"].into_iter().collect(), items });
+    TrackMeta::set(
+        r,
+        Tracks { run: "run".into(), labels: ["car"].into_iter().collect(), items, ..Tracks::default() },
+    );
     let stage = Stage {
         element: "nvpinference0".into(),
         model_sha256: None,

@@ -8,8 +8,8 @@ use gst_check::Harness;
 use gstnvperception::detection::{Detection, Detections, Labels};
 use gstnvperception::geometry::BBox;
 use gstnvperception::meta::{DetectionMeta, ProvenanceMeta, TrackMeta, ViewMeta};
-use gstnvperception::track::{TrackState, Tracks};
-use gstnvperception::view::View;
+use gstnvperception::track::{Closed, EndReason, Opened, PastKind, TrackState, Tracks};
+use gstnvperception::view::{Motion, View};
 
 #[path = "common/foreign.rs"]
 mod foreign;
@@ -38,6 +38,30 @@ impl Rig {
         harness.play();
         harness.set_src_caps_str(CAPS);
         Self { element, harness }
+    }
+
+    /// The same with properties.
+    fn with(properties: &[(&str, &str)]) -> Self {
+        let rig = Self::new();
+        properties.iter().for_each(|(name, value)| rig.element.set_property_from_str(name, value));
+        rig
+    }
+
+    /// Pushes a frame at a time in milliseconds, with an object whose centre is at x, and the view.
+    fn see(&mut self, ms: u64, x: Option<f32>, view: Option<View>) -> Tracks {
+        let mut buffer = gst::Buffer::new();
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(gst::ClockTime::from_mseconds(ms));
+        let mut found = person()[0].clone();
+        match x {
+            Some(x) => found.items[0].bbox = BBox::from_center(x, 0.5, 0.1, 0.3),
+            None => found.items.clear(),
+        }
+        DetectionMeta::add(writable, found);
+        if let Some(view) = view {
+            ViewMeta::set(writable, view);
+        }
+        TrackMeta::get(&self.harness.push_and_pull(buffer).unwrap()).unwrap().to_owned()
     }
 
     /// Pushes a frame at a time in milliseconds, with what models found on it.
@@ -201,7 +225,7 @@ fn every_property_may_change_while_playing_and_tracks_are_kept() {
         rig.element.set_property_from_value(spec.name(), &value);
         assert_eq!(ids(&rig.track(40 * (step as u64 + 1), &person()))[0], (1, TrackState::Confirmed));
     }
-    rig.element.set_property("report-lost", true);
+    rig.element.set_property_from_str("export", "lost+ended");
     rig.element.set_property("coast", 0.0f32);
     let nothing = [Detections { items: Vec::new(), ..person()[0].clone() }];
     assert_eq!(ids(&rig.track(2_000, &nothing)), []);
@@ -209,6 +233,137 @@ fn every_property_may_change_while_playing_and_tracks_are_kept() {
     rig.track(2_040, &person());
     rig.track(2_080, &person());
     assert_eq!(ids(&rig.track(2_120, &nothing)), [(2, TrackState::Lost)]);
+}
+
+#[test]
+fn a_walk_is_measured_in_the_picture_and_in_metres() {
+    let mut rig = Rig::with(&[("ground-homography", "20,0,0;0,10,0;0,0,1")]);
+    let steps = (0..=50u64).map(|i| rig.see(40 * i, Some(0.2 + 0.01 * i as f32), None));
+    let track = steps.last().unwrap().items[0];
+    let motion = track.motion;
+    let near = |a: f32, b: f32| assert!((a - b).abs() < 0.02 * b, "{a} is not {b}: {motion:?}");
+    near(motion.path, 0.5);
+    near(motion.displacement[0], 0.5);
+    near(motion.mean_speed, 0.25);
+    near(motion.ground[0], 14.0);
+    near(motion.ground_path, 10.0);
+    near(motion.ground_mean_speed, 5.0);
+    near(motion.ground_speed, 5.0);
+    assert!(motion.direction < 1.0 || motion.direction > 359.0, "{motion:?}");
+    assert!(!motion.is_stationary() && track.age == 2_000_000_000);
+    let standing = (51..=110u64).map(|i| rig.see(40 * i, Some(0.7), None)).last().unwrap();
+    assert!(standing.items[0].motion.is_stationary());
+}
+
+/// The camera pans over an object that stands still, jumps, and then moves by nobody knows how much.
+#[test]
+fn what_the_camera_does_is_not_what_the_object_does() {
+    let mut rig = Rig::with(&[("export", "ended+trajectories+live-trajectories")]);
+    let pan = |epoch| View {
+        epoch,
+        to_previous: Some([1.0, 0.0, 0.005, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]),
+        motion: Motion::Moving,
+        ..View::default()
+    };
+    let x = |i: u64| Some(0.7 - 0.005 * i as f32);
+    let panned = (0..60).map(|i| rig.see(40 * i, x(i), Some(pan(1)))).last().unwrap();
+    let motion = panned.items[0].motion;
+    assert_eq!((motion.path, motion.displacement, motion.is_stationary()), (0.0, [0.0; 2], true));
+    assert_eq!((panned.segments.len(), panned.segments[0].compensations), (1, 59));
+    assert!(panned.points.iter().all(|p| (p.x - 0.7).abs() < 1e-3), "{:?}", panned.points);
+    rig.see(2400, x(60), Some(pan(2)));
+    let unknown = View { to_previous: None, ..pan(2) };
+    let told = rig.see(2440, x(60), Some(unknown));
+    let segments: Vec<_> = told.segments.iter().map(|s| (s.epoch, s.opened, s.closed)).collect();
+    let wanted =
+        [(1, Opened::Born, Closed::Epoch), (2, Opened::Epoch, Closed::View), (2, Opened::View, Closed::Open)];
+    assert_eq!(segments, wanted);
+    let still = View { motion: Motion::Stable, to_previous: None, ..pan(2) };
+    assert_eq!(rig.see(2480, x(60), Some(still)).segments.len(), 3);
+    let ended = rig.see(4000, None, None);
+    assert_eq!(ended.segments.iter().map(|s| s.closed).next_back(), Some(Closed::Ended));
+    assert_eq!(ended.segments.iter().map(|s| s.count as usize).sum::<usize>(), ended.points.len());
+}
+
+#[test]
+fn ends_are_told_once() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.see(0, Some(0.5), None).ended, Some(vec![]));
+    rig.see(40, Some(0.5), None);
+    assert_eq!((rig.stat("ended"), rig.stat("alive")), (0, 1));
+    let ended = rig.see(1100, None, None).ended.unwrap();
+    let told: Vec<_> =
+        ended.iter().map(|e| (e.track.id, e.reason, e.track.age, e.track.since_match)).collect();
+    assert_eq!(told, [(1, EndReason::Lost, 1_100_000_000, 1_060_000_000)]);
+    let after = rig.see(1140, None, None);
+    assert_eq!((after.ended, after.past, after.segments.len()), (Some(vec![]), None, 0));
+    assert_eq!((rig.stat("ended"), rig.stat("alive")), (1, 0));
+    rig.element.set_property_from_str("export", "");
+    assert_eq!(rig.see(1180, None, None).ended, None);
+}
+
+#[test]
+fn a_flush_is_told_on_the_next_frame() {
+    let mut rig = Rig::new();
+    rig.see(0, Some(0.5), None);
+    assert!(rig.harness.push_event(gst::event::FlushStart::new()));
+    assert!(rig.harness.push_event(gst::event::FlushStop::new(true)));
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    assert!(rig.harness.push_event(gst::event::Segment::new(&segment)));
+    let ended = rig.see(0, None, None).ended.unwrap();
+    assert_eq!(ended.iter().map(|e| (e.track.id, e.reason)).collect::<Vec<_>>(), [(1, EndReason::Restart)]);
+}
+
+#[test]
+fn earlier_frames_are_told_when_they_are_known() {
+    let mut rig = Rig::with(&[("export", "past")]);
+    assert_eq!(rig.see(0, None, None).past, Some(vec![]));
+    rig.see(40, Some(0.5), None);
+    let rows = |tracks: &Tracks| {
+        let past = tracks.past.as_deref().unwrap();
+        past.iter().map(|row| (row.id, row.before / 1_000_000, row.kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&rig.see(80, Some(0.5), None)), [(1, 40, PastKind::Tentative)]);
+    rig.see(120, None, None);
+    rig.see(160, None, None);
+    let found = rig.see(200, Some(0.5), None);
+    assert_eq!(rows(&found), [(1, 80, PastKind::Interpolated), (1, 40, PastKind::Interpolated)]);
+    let bbox = found.past.unwrap()[0].bbox;
+    assert!((bbox.center().0 - 0.5).abs() < 1e-4 && (bbox.width() - 0.1).abs() < 1e-3, "{bbox:?}");
+}
+
+#[test]
+fn trajectories_are_kept_as_long_as_wanted() {
+    let mut rig =
+        Rig::with(&[("export", "live-trajectories"), ("trajectory-age", "1"), ("trajectory-points", "5")]);
+    let tracks = (0..100u64).map(|i| rig.see(40 * i, Some(0.5), None)).last().unwrap();
+    assert!((4..=5).contains(&tracks.points.len()), "{:?}", tracks.points);
+    assert!(tracks.points.iter().all(|p| p.before <= 1_000_000_000));
+    assert_eq!(tracks.points.last().unwrap().before, 0);
+    assert_eq!(tracks.segments[0].since, 99 * 40_000_000);
+}
+
+#[test]
+fn a_bad_homography_is_refused_with_what_to_do() {
+    init();
+    let element = gst::ElementFactory::make("nvptracker").build().unwrap();
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    element.set_property("ground-homography", "1,2,3");
+    assert!(element.set_state(gst::State::Paused).is_err());
+    let message = bus.pop_filtered(&[gst::MessageType::Error]).unwrap();
+    let gst::MessageView::Error(error) = message.view() else { unreachable!() };
+    let said = error.error().to_string();
+    assert!(said.contains("ground-homography has 3 numbers; give nine numbers"), "{said}");
+    element.set_state(gst::State::Null).unwrap();
+    element.set_property("ground-homography", "1,0,0;0,1,0;0,0,1");
+    element.set_state(gst::State::Paused).unwrap();
+    element.set_property("ground-homography", "1,0,0;1,0,0;0,0,1");
+    let message = bus.pop_filtered(&[gst::MessageType::Warning]).unwrap();
+    let gst::MessageView::Warning(warning) = message.view() else { unreachable!() };
+    assert!(warning.error().to_string().contains("has no inverse"), "{}", warning.error());
+    assert_eq!(element.property::<String>("ground-homography"), "1,0,0;0,1,0;0,0,1");
+    element.set_state(gst::State::Null).unwrap();
 }
 
 #[test]

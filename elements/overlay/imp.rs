@@ -9,10 +9,11 @@ use gst_video::subclass::prelude::*;
 
 use super::{ColorBy, ShowDetections};
 use crate::detection::Task;
-use crate::draw::{Painter, Scene, Style, Subject};
+use crate::draw::{Painter, Scene, Sight, Style, Subject};
 use crate::elements::{AUTHOR, video};
 use crate::image::{Colorimetry, PixelFormat};
-use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta};
+use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta, ViewMeta};
+use crate::view::Motion;
 
 const MAX_TRAIL_LENGTH: u32 = 60_000;
 
@@ -62,6 +63,7 @@ impl ObjectImpl for NvpOverlay {
             "show-details" => style.details = checked(value),
             "show-ids" => style.ids = checked(value),
             "show-confidence" => style.confidence = checked(value),
+            "show-motion" => style.motion = checked(value),
             "show-tentative" => style.tentative = checked(value),
             "show-detections" => style.detections = checked::<ShowDetections>(value).into(),
             "color-by" => style.color_by = checked::<ColorBy>(value).into(),
@@ -80,6 +82,7 @@ impl ObjectImpl for NvpOverlay {
             "show-details" => style.details.to_value(),
             "show-ids" => style.ids.to_value(),
             "show-confidence" => style.confidence.to_value(),
+            "show-motion" => style.motion.to_value(),
             "show-tentative" => style.tentative.to_value(),
             "show-detections" => ShowDetections::from(style.detections).to_value(),
             "color-by" => ColorBy::from(style.color_by).to_value(),
@@ -131,6 +134,12 @@ fn properties() -> Vec<glib::ParamSpec> {
         ),
         switch("show-ids", "Show ids", style.ids, "Write the ids of tracks"),
         switch("show-confidence", "Show confidence", style.confidence, "Write confidences"),
+        switch(
+            "show-motion",
+            "Show motion",
+            style.motion,
+            "Write how fast tracks are: still, metres a second where the ground is known, else units of the frame a second",
+        ),
         switch(
             "show-tentative",
             "Show tentative",
@@ -285,7 +294,12 @@ impl NvpOverlay {
     fn read(&self, buffer: &gst::BufferRef) -> bool {
         let time = self.running_time(buffer);
         let mut state = lock(&self.state);
-        let Some(State { scene, note, .. }) = state.as_mut() else { return false };
+        let Some(State { scene, note, painter, .. }) = state.as_mut() else { return false };
+        if let Some(view) = ViewMeta::get(buffer) {
+            let to_previous = view.to_previous().copied();
+            let moved_unknown = to_previous.is_none() && view.motion() != Motion::Stable;
+            painter.follow(&Sight { epoch: Some(view.epoch()), to_previous, moved_unknown });
+        }
         scene.clear(time.map(gst::ClockTime::nseconds));
         let tracks = TrackMeta::get(buffer);
         if let Some(tracks) = &tracks {

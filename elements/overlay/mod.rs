@@ -22,7 +22,9 @@
 //! | detection | solid outline in the colour of its class; thin on frames that have tracks |
 //!
 //! Where a tracker runs, its tracks stand for the detections, so these are hidden by default;
-//! `show-detections` says otherwise. `trail-length=0` turns trails off. All properties may change while
+//! `show-detections` says otherwise. `trail-length=0` turns trails off. Where the buffers have a
+//! [`ViewMeta`](crate::meta::ViewMeta), trails lie where the objects were in the scene: they follow the camera's motion,
+//! and begin anew when its epoch changes or it moves by nobody knows how much. All properties may change while
 //! playing and take effect with the next frame.
 
 mod imp;

@@ -8,8 +8,8 @@ use crate::meta::{
     DetectionMeta, DetectionsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta, ViewMeta,
 };
 use crate::record::{
-    self, DetectionRecord, Header, ParentRecord, ProvenanceRecord, RecordSource, StageOutcome, StageRecord,
-    Timestamp, TrackRecord, ViewRecord,
+    self, Course, DetectionRecord, EndedRecord, Header, ParentRecord, PastRecord, ProvenanceRecord,
+    RecordSource, StageOutcome, StageRecord, Timestamp, TrackRecord, ViewRecord,
 };
 
 /// What the events so far said of the buffers to come.
@@ -118,9 +118,24 @@ impl RecordSource for Frame<'_> {
         }))
     }
 
-    fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<&str>>> {
+    fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<'_>>> {
         let tracks = TrackMeta::get(self.buffer)?;
-        Some(tracks.items().iter().map(move |t| TrackRecord::new(tracks.label(t.label), t)))
+        Some(tracks.items().iter().map(move |t| TrackRecord {
+            segments: Course::of(t.id, tracks.segments(), tracks.points()),
+            ..TrackRecord::new(tracks.label(t.label), t)
+        }))
+    }
+
+    fn ended(&self) -> Option<impl Iterator<Item = EndedRecord<'_>>> {
+        let tracks = TrackMeta::get(self.buffer)?;
+        Some(tracks.ended()?.iter().map(move |ended| EndedRecord {
+            segments: Course::of(ended.track.id, tracks.segments(), tracks.points()),
+            ..EndedRecord::new(tracks.label(ended.track.label), ended)
+        }))
+    }
+
+    fn past(&self) -> Option<impl Iterator<Item = PastRecord>> {
+        Some(TrackMeta::get(self.buffer)?.past()?.iter().map(PastRecord::from))
     }
 
     fn view(&self) -> Option<ViewRecord<&str>> {

@@ -6,7 +6,9 @@
 //! ```
 //!
 //! The lines are JSON in schema `nvperception.frame/1` (`schema/nvperception.frame-1.schema.json`), or
-//! MOTChallenge text of the tracks matched on the frame (`format=mot`). Video of any format and any memory
+//! MOTChallenge text of the tracks matched on the frame (`format=mot`). A line of JSON has all that the tracker tells:
+//! how tracks move (`motion`), which of them `ended` and why, where they were on earlier frames (`past`), and the
+//! `segments` of their trajectories, as far as its property `export` asks for them. Video of any format and any memory
 //! passes; pixels are neither mapped nor copied, and no buffer is changed.
 //!
 //! # Where the lines go

@@ -1,4 +1,4 @@
-// Locks: `parameters` and `state` are never held together, and neither across a push.
+// Locks: `settings` and `state` are never held together, and neither across a push.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -7,15 +7,17 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::clock::StreamClock;
+use super::export::{self, Settings};
 use super::names::Names;
-use super::settings;
+use super::{Export, settings};
 use crate::elements::AUTHOR;
 use crate::elements::filter::{self, MetaFilter};
 use crate::elements::provenance::{Feed, now};
 use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta, ViewMeta};
 use crate::provenance::Stage;
 use crate::stats::Histogram;
-use crate::track::{Input, Observation, Parameters, Tracker, Tracks};
+use crate::track::{Input, Observation, Tracker, Tracks};
+use crate::view::Motion;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("nvptracker", gst::DebugColorFlags::empty(), Some("Multi-object tracking"))
@@ -24,6 +26,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// What lives from start to stop.
 struct State {
     tracker: Tracker,
+    export: Export,
     /// Names the run: ids are unique within it.
     run: Arc<str>,
     element: Arc<str>,
@@ -42,13 +45,16 @@ struct Counts {
     untimed: u64,
     /// The highest id so far.
     tracks: u64,
+    /// Believed tracks that ended, and those that live.
+    ended: u64,
+    alive: u64,
     step: Histogram,
 }
 
 pub struct NvpTracker {
     sink: gst::Pad,
     src: gst::Pad,
-    parameters: Mutex<Parameters>,
+    settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
     /// The counts of the last run, once it has ended.
     last_run: Mutex<Counts>,
@@ -70,7 +76,7 @@ impl ObjectSubclass for NvpTracker {
         Self {
             sink,
             src,
-            parameters: Mutex::default(),
+            settings: Mutex::default(),
             state: Mutex::default(),
             last_run: Mutex::default(),
             feed: Feed::default(),
@@ -92,20 +98,21 @@ impl ObjectImpl for NvpTracker {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let parameters = {
-            let mut parameters = lock(&self.parameters);
-            settings::set(&mut parameters, pspec.name(), value);
-            *parameters
+        let settings = {
+            let mut settings = lock(&self.settings);
+            settings.set(pspec.name(), value);
+            settings.clone()
         };
-        if let Some(state) = lock(&self.state).as_mut() {
-            state.tracker.set_parameters(parameters);
+        let running = lock(&self.state).as_mut().map(|state| state.apply(&settings)).is_some();
+        if let (true, Some(wrong)) = (running && pspec.name() == "ground-homography", settings.wrong) {
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{wrong}; the former one stays"));
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => self.stats().to_value(),
-            name => settings::get(*lock(&self.parameters), name),
+            name => lock(&self.settings).get(name),
         }
     }
 }
@@ -134,8 +141,11 @@ impl ElementImpl for NvpTracker {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::ReadyToPaused {
-            self.start();
+        if transition == gst::StateChange::ReadyToPaused
+            && let Err(wrong) = self.start()
+        {
+            gst::element_imp_error!(self, gst::ResourceError::Settings, ("{wrong}"));
+            return Err(gst::StateChangeError);
         }
         let result = self.parent_change_state(transition);
         if transition == gst::StateChange::PausedToReady
@@ -188,22 +198,42 @@ impl MetaFilter for NvpTracker {
 }
 
 impl State {
+    fn apply(&mut self, settings: &Settings) {
+        self.tracker.set_parameters(settings.parameters);
+        self.export = settings.export;
+    }
+
     /// One step of the tracker with all detections of a buffer.
     fn track(&mut self, buffer: &gst::BufferRef) -> Tracks {
         let start = now();
         let looked = self.observe(buffer);
         let (time, timed) = self.clock.time(buffer);
         let observations = looked.then_some(self.observations.as_slice());
-        let to_previous = ViewMeta::get(buffer).and_then(|view| view.to_previous().copied());
-        let input = Input { time, aspect: self.clock.aspect(), observations, to_previous, ..Input::default() };
+        let view = ViewMeta::get(buffer);
+        let to_previous = view.and_then(|view| view.to_previous().copied());
+        let input = Input {
+            time,
+            aspect: self.clock.aspect(),
+            observations,
+            to_previous,
+            to_reference: view.and_then(|view| view.to_reference().copied()),
+            epoch: view.map(|view| view.epoch()),
+            // What is not known to stand still is taken as moving.
+            moved_unknown: to_previous.is_none() && view.is_some_and(|v| v.motion() != Motion::Stable),
+        };
         // The tracks go into the buffer's metadata, which keeps them.
         let items = self.tracker.step(&input).to_vec();
         self.counts.frames += 1;
         self.counts.predicted += u64::from(!looked);
         self.counts.untimed += u64::from(!timed);
         self.counts.tracks = items.last().map_or(0, |t| t.id).max(self.counts.tracks);
+        self.counts.ended += self.tracker.ended().len() as u64;
+        self.counts.alive = self.tracker.alive() as u64;
+        let (run, labels) = (self.run.clone(), self.names.table().clone());
+        let mut tracks = Tracks { run, labels, items, ..Tracks::default() };
+        export::add(&mut tracks, self.export, &self.tracker);
         self.counts.step.record(now() - start);
-        Tracks { run: self.run.clone(), labels: self.names.table().clone(), items }
+        tracks
     }
 
     /// Collects the detections of all models; false when none looked at this frame.
@@ -224,11 +254,20 @@ impl State {
 }
 
 impl NvpTracker {
-    fn start(&self) {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// What is wrong with a property.
+    fn start(&self) -> Result<(), String> {
+        let settings = lock(&self.settings).clone();
+        if let Some(wrong) = settings.wrong {
+            return Err(wrong);
+        }
         let run = uuid::Uuid::new_v4().to_string();
         gst::debug!(CAT, imp = self, "run {run}");
         let state = State {
-            tracker: Tracker::new(*lock(&self.parameters)),
+            tracker: Tracker::new(settings.parameters),
+            export: settings.export,
             run: run.into(),
             element: self.obj().name().as_str().into(),
             names: Names::default(),
@@ -237,17 +276,20 @@ impl NvpTracker {
             counts: Counts::default(),
         };
         *lock(&self.state) = Some(state);
+        Ok(())
     }
 
     fn stats(&self) -> gst::Structure {
         let running = lock(&self.state).as_ref().map(|state| state.counts.clone());
-        let Counts { frames, predicted, untimed, tracks, step } =
+        let Counts { frames, predicted, untimed, tracks, ended, alive, step } =
             running.unwrap_or_else(|| lock(&self.last_run).clone());
         gst::Structure::builder("application/x-nvp-tracker-stats")
             .field("frames", frames)
             .field("predicted", predicted)
             .field("untimed", untimed)
             .field("tracks", tracks)
+            .field("ended", ended)
+            .field("alive", alive)
             .field("step-p50", step.quantile(0.50))
             .field("step-p95", step.quantile(0.95))
             .field("step-p99", step.quantile(0.99))

@@ -53,13 +53,13 @@ pub(super) fn properties() -> Vec<glib::ParamSpec> {
             default.fuse_score,
             "Multiply the overlap by the detection's confidence when associating",
         ),
-        switch("report-lost", "Report lost", default.report_lost, "Put lost tracks into the metadata too"),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
-            .blurb("Counts of frames, of predicted and untimed ones among them and of tracks, and the time of a step in nanoseconds as p50, p95 and p99")
+            .blurb("Counts of frames, of predicted and untimed ones among them, of tracks, and of believed tracks that ended or are alive, and the time of a step in nanoseconds as p50, p95 and p99")
             .read_only()
             .build(),
     ];
+    specs.extend(super::export::properties());
     specs.extend(NUMBERS.iter().map(|number| {
         let builder = glib::ParamSpecFloat::builder(number.name).nick(number.nick).blurb(number.blurb);
         let builder = builder.minimum(0.0).maximum(number.maximum).mutable_playing();
@@ -72,7 +72,6 @@ pub(super) fn properties() -> Vec<glib::ParamSpec> {
 pub(super) fn set(parameters: &mut Parameters, name: &str, value: &glib::Value) {
     match name {
         "fuse-score" => parameters.fuse_score = value.get().unwrap_or_default(),
-        "report-lost" => parameters.report_lost = value.get().unwrap_or_default(),
         _ => *(number(name).field)(parameters) = value.get().unwrap_or_default(),
     }
 }
@@ -81,7 +80,6 @@ pub(super) fn set(parameters: &mut Parameters, name: &str, value: &glib::Value) 
 pub(super) fn get(mut parameters: Parameters, name: &str) -> glib::Value {
     match name {
         "fuse-score" => parameters.fuse_score.to_value(),
-        "report-lost" => parameters.report_lost.to_value(),
         _ => (number(name).field)(&mut parameters).to_value(),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Area;
-use super::scene::{Object, Source};
+use super::scene::{Object, Pace, Source};
 use super::style::Style;
 
 /// Longer class names are cut.
@@ -31,6 +31,13 @@ pub(super) fn write(
     }
     if style.confidence && object.confidence.is_finite() {
         write_part(text, format_args!("{:.2}", object.confidence.clamp(0.0, 1.0)));
+    }
+    if let (true, Source::Track { pace, .. }) = (style.motion, object.source) {
+        match pace {
+            Pace::Still => write_part(text, format_args!("still")),
+            Pace::Ground(speed) => write_part(text, format_args!("{speed:.1} m/s")),
+            Pace::Picture(speed) => write_part(text, format_args!("{speed:.2}/s")),
+        }
     }
     if let Some(note) = note {
         text.push_str(if text.is_empty() { "" } else { " \u{b7} " });
@@ -105,7 +112,7 @@ mod tests {
     use super::*;
     use crate::detection::Detection;
     use crate::draw::Scene;
-    use crate::track::{Track, TrackState};
+    use crate::track::{Track, TrackMotion, TrackState};
 
     const FRAME: (i32, i32) = (640, 360);
 
@@ -134,6 +141,20 @@ mod tests {
         assert_eq!(text(&Style { confidence: false, ..style.clone() }, &scene), "person 17");
         let none = Style { labels: false, ids: false, confidence: false, ..style };
         assert_eq!(text(&none, &scene), "");
+    }
+
+    #[test]
+    fn a_label_says_how_fast_a_track_is() {
+        let style = Style { motion: true, confidence: false, ..Style::default() };
+        let said = |motion| {
+            let mut scene = Scene::default();
+            scene
+                .push_track(&Track { id: 17, velocity: [0.3, 0.4], motion, ..Track::default() }, Some("car"));
+            text(&Style { tentative: true, ..style.clone() }, &scene)
+        };
+        assert_eq!(said(TrackMotion::UNKNOWN), "car 17 0.50/s");
+        assert_eq!(said(TrackMotion { ground_speed: 1.44, ..TrackMotion::UNKNOWN }), "car 17 1.4 m/s");
+        assert_eq!(said(TrackMotion { stationary: 1, ..TrackMotion::UNKNOWN }), "car 17 still");
     }
 
     #[test]

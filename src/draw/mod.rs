@@ -30,3 +30,4 @@ pub use font::Font;
 pub use painter::Painter;
 pub use scene::{Scene, Subject};
 pub use style::{ColorBy, ShowDetections, Style};
+pub use trail::Sight;

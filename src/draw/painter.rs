@@ -5,7 +5,7 @@ use super::label::{self, Placer};
 use super::outline::Rectangle;
 use super::scene::{Object, Scene, Source};
 use super::style::{ColorBy, ShowDetections, Style};
-use super::trail::Trails;
+use super::trail::{Sight, Trails};
 use super::{Area, Canvas, Font, Mask, OPAQUE, Rgb};
 use crate::geometry::BBox;
 use crate::image::FrameMut;
@@ -59,6 +59,12 @@ impl Painter {
         self.paint_labels(&mut canvas, scene, style);
     }
 
+    /// Brings the trails into the view of another frame, whether that is painted or not. Without a word the camera
+    /// stands still.
+    pub fn follow(&mut self, sight: &Sight) {
+        self.trails.follow(sight);
+    }
+
     fn remember(&mut self, scene: &Scene, style: &Style) {
         let Some(time) = scene.time().filter(|_| scene.is_tracked()) else { return };
         self.trails.advance(scene.run(), time, style.trail);
@@ -66,9 +72,9 @@ impl Painter {
             return;
         }
         for object in scene.shown(style) {
-            let Source::Track { id, .. } = object.source else { continue };
+            let Source::Track { id, continuity, .. } = object.source else { continue };
             // The place on the ground rather than the centre: it does not run across the object.
-            self.trails.push(id, object.bbox.center().0, object.bbox.y_max);
+            self.trails.push(id, object.bbox.center().0, object.bbox.y_max, continuity);
         }
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::detection::{DetailsRef, Detection, Keypoint, Quad};
 use crate::geometry::BBox;
-use crate::track::{Track, TrackState};
+use crate::track::{Continuity, Track, TrackState};
 
 use super::style::{ShowDetections, Style};
 
@@ -19,7 +19,33 @@ pub(super) enum Source {
         id: u64,
         /// Where it stands.
         state: TrackState,
+        /// Whether it goes on from where it was.
+        continuity: Continuity,
+        /// How fast it is.
+        pace: Pace,
     },
+}
+
+/// How fast a track is, in the best unit that is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Pace {
+    /// It keeps its place.
+    Still,
+    /// In metres a second.
+    Ground(f32),
+    /// In units of the frame a second.
+    Picture(f32),
+}
+
+impl Pace {
+    fn of(track: &Track) -> Self {
+        let [x, y] = track.velocity;
+        match track.motion {
+            motion if motion.is_stationary() => Self::Still,
+            motion if motion.ground_speed.is_finite() => Self::Ground(motion.ground_speed),
+            _ => Self::Picture(x.hypot(y)),
+        }
+    }
 }
 
 /// One object of a scene.
@@ -97,7 +123,12 @@ impl Scene {
         self.tracked = true;
         let name = self.keep(name);
         self.objects.push(Object {
-            source: Source::Track { id: track.id, state: track.state },
+            source: Source::Track {
+                id: track.id,
+                state: track.state,
+                continuity: track.continuity,
+                pace: Pace::of(track),
+            },
             bbox: track.bbox,
             confidence: track.confidence,
             class_id: track.class_id,

@@ -39,6 +39,9 @@ pub struct Style {
     pub ids: bool,
     /// Show confidences.
     pub confidence: bool,
+    /// Show how fast tracks are: `still`, metres a second (`1.4 m/s`) where the ground is known, else units of the
+    /// frame a second (`0.25/s`).
+    pub motion: bool,
     /// Show tentative tracks too, in thin lines.
     pub tentative: bool,
     /// Which detections to show.
@@ -61,6 +64,7 @@ impl Default for Style {
             details: true,
             ids: true,
             confidence: true,
+            motion: false,
             tentative: false,
             detections: ShowDetections::default(),
             color_by: ColorBy::default(),

@@ -5,8 +5,8 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    DetectionRecord, EventRecord, ProvenanceRecord, SignalRecord, StageRecord, Timestamp, TrackRecord,
-    ViewRecord,
+    DetectionRecord, EndedRecord, EventRecord, PastRecord, ProvenanceRecord, SignalRecord, StageRecord,
+    Timestamp, TrackRecord, ViewRecord,
 };
 
 /// The schema's name and major version, the first key of each line.
@@ -38,7 +38,15 @@ pub trait RecordSource {
     /// The objects that models found, by model; `None` when none looked.
     fn detections(&self) -> Option<impl Iterator<Item = DetectionRecord<'_>>>;
     /// The tracks by rising id; `None` when no tracker ran.
-    fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<&str>>>;
+    fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<'_>>>;
+    /// The tracks that ended; `None` when no tracker tells.
+    fn ended(&self) -> Option<impl Iterator<Item = EndedRecord<'_>>> {
+        None::<std::iter::Empty<_>>
+    }
+    /// Where tracks were on earlier frames; `None` when no tracker tells.
+    fn past(&self) -> Option<impl Iterator<Item = PastRecord>> {
+        None::<std::iter::Empty<_>>
+    }
     /// The camera's view.
     fn view(&self) -> Option<ViewRecord<&str>> {
         None
@@ -84,7 +92,11 @@ pub struct FrameRecord {
     /// The objects that models found; `None` when none looked.
     pub detections: Option<Vec<DetectionRecord<'static>>>,
     /// The tracks; `None` when no tracker ran.
-    pub tracks: Option<Vec<TrackRecord>>,
+    pub tracks: Option<Vec<TrackRecord<'static>>>,
+    /// The tracks that ended; `None` when no tracker tells.
+    pub ended: Option<Vec<EndedRecord<'static>>>,
+    /// Where tracks were on earlier frames; `None` when no tracker tells.
+    pub past: Option<Vec<PastRecord>>,
     /// The camera's view.
     pub view: Option<ViewRecord>,
     /// The signals.
@@ -128,8 +140,16 @@ impl RecordSource for FrameRecord {
         self.detections.as_ref().map(|items| items.iter().map(DetectionRecord::as_ref))
     }
 
-    fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<&str>>> {
+    fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<'_>>> {
         self.tracks.as_ref().map(|items| items.iter().map(TrackRecord::as_ref))
+    }
+
+    fn ended(&self) -> Option<impl Iterator<Item = EndedRecord<'_>>> {
+        self.ended.as_ref().map(|items| items.iter().map(EndedRecord::as_ref))
+    }
+
+    fn past(&self) -> Option<impl Iterator<Item = PastRecord>> {
+        self.past.as_ref().map(|rows| rows.iter().copied())
     }
 
     fn view(&self) -> Option<ViewRecord<&str>> {
@@ -193,6 +213,12 @@ impl<R: RecordSource> Serialize for Line<'_, R> {
         }
         if source.tracks().is_some() {
             map.serialize_entry("tracks", &List(|| source.tracks().into_iter().flatten()))?;
+        }
+        if source.ended().is_some() {
+            map.serialize_entry("ended", &List(|| source.ended().into_iter().flatten()))?;
+        }
+        if source.past().is_some() {
+            map.serialize_entry("past", &List(|| source.past().into_iter().flatten()))?;
         }
         if let Some(view) = source.view() {
             map.serialize_entry("view", &view)?;

@@ -11,10 +11,12 @@ mod parts;
 #[cfg(test)]
 mod tests;
 mod time;
+mod tracks;
 
 pub use frame::{FrameRecord, Header, RecordSource, SCHEMA, SchemaName, write_line};
 pub use parts::{
     DetectionRecord, EventRecord, MaskRecord, ParentRecord, ProvenanceRecord, SignalRecord, StageOutcome,
-    StageRecord, TrackRecord, ViewRecord,
+    StageRecord, ViewRecord,
 };
 pub use time::{InvalidTimestamp, Timestamp};
+pub use tracks::{Course, EndedRecord, MotionRecord, PastRecord, TrackRecord};

@@ -37,8 +37,8 @@ mod tests {
     use crate::geometry::BBox;
     use crate::record::{FrameRecord, TrackRecord};
 
-    fn track(id: u64, state: TrackState, bbox: BBox, confidence: f32) -> TrackRecord {
-        TrackRecord { id, class: 0, label: None, state, confidence, bbox, age: 0 }
+    fn track(id: u64, state: TrackState, bbox: BBox, confidence: f32) -> TrackRecord<'static> {
+        TrackRecord { id, state, confidence, bbox, ..TrackRecord::default() }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::detection::{DetailsRef, Detection, Keypoint, Quad, Task};
 use crate::geometry::BBox;
 use crate::provenance::{Outcome, Stage};
-use crate::track::{Track, TrackState};
 use crate::view::{Motion, MotionSource, Phase, Validity};
 
 /// One detected object, or what a model says of a region.
@@ -176,58 +175,12 @@ impl<'de> Deserialize<'de> for MaskRecord<'_> {
     }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
 fn is_empty<T>(list: &[T]) -> bool {
     list.is_empty()
-}
-
-/// One tracked object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrackRecord<S = String> {
-    /// Identity: below 2^53, never used twice in a run.
-    pub id: u64,
-    /// The class in its model's numbering.
-    pub class: i32,
-    /// The class's name, when it has one.
-    pub label: Option<S>,
-    /// Where the track stands in its life.
-    #[serde(with = "state")]
-    pub state: TrackState,
-    /// Confidence of the last matched detection, in \[0, 1\].
-    #[serde(deserialize_with = "number")]
-    pub confidence: f32,
-    /// Where it is, in units of the frame.
-    #[serde(rename = "box", with = "edges")]
-    pub bbox: BBox,
-    /// Nanoseconds since the track's first detection.
-    pub age: u64,
-}
-
-impl<'a> TrackRecord<&'a str> {
-    /// The record of `track`.
-    pub fn new(label: Option<&'a str>, track: &Track) -> Self {
-        let Track { id, age, bbox, confidence, class_id, state, .. } = *track;
-        Self { id, class: class_id, label, state, confidence, bbox, age }
-    }
-}
-
-impl TrackRecord {
-    /// The same with borrowed text.
-    pub fn as_ref(&self) -> TrackRecord<&str> {
-        let Self { id, class, label, state, confidence, bbox, age } = self;
-        TrackRecord {
-            id: *id,
-            class: *class,
-            label: label.as_deref(),
-            state: *state,
-            confidence: *confidence,
-            bbox: *bbox,
-            age: *age,
-        }
-    }
 }
 
 /// Where a frame came from and what each stage did to it. `L` is the list of stages.
@@ -397,7 +350,7 @@ pub struct EventRecord {
 }
 
 /// Reads a number, `null` as NaN: the inverse of what serde_json writes.
-fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+pub(super) fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f32::NAN))
 }
 
@@ -411,16 +364,18 @@ fn homography<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Optio
 }
 
 /// A box as `[x_min, y_min, x_max, y_max]`.
-mod edges {
+pub(super) mod edges {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::geometry::BBox;
 
-    pub(super) fn serialize<S: Serializer>(b: &BBox, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::record) fn serialize<S: Serializer>(b: &BBox, serializer: S) -> Result<S::Ok, S::Error> {
         [b.x_min, b.y_min, b.x_max, b.y_max].serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BBox, D::Error> {
+    pub(in crate::record) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BBox, D::Error> {
         let edges = <[Option<f32>; 4]>::deserialize(deserializer)?;
         let [x_min, y_min, x_max, y_max] = edges.map(|e| e.unwrap_or(f32::NAN));
         Ok(BBox::new(x_min, y_min, x_max, y_max))
@@ -464,28 +419,5 @@ mod corners {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quad>, D::Error> {
         let corners = Option::<[[Option<f32>; 2]; 4]>::deserialize(deserializer)?;
         Ok(corners.map(|c| Quad { corners: c.map(|point| point.map(|v| v.unwrap_or(f32::NAN))) }))
-    }
-}
-
-/// A track's state by its name.
-mod state {
-    use std::borrow::Cow;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::track::TrackState;
-
-    const ALL: [TrackState; 4] =
-        [TrackState::Tentative, TrackState::Confirmed, TrackState::Coasted, TrackState::Lost];
-
-    pub(super) fn serialize<S: Serializer>(state: &TrackState, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(state.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrackState, D::Error> {
-        let name = Cow::<str>::deserialize(deserializer)?;
-        let state = ALL.into_iter().find(|s| s.as_str() == name);
-        state.ok_or_else(|| D::Error::custom(format_args!("{name:?} is no state of a track")))
     }
 }

@@ -5,7 +5,9 @@ use super::*;
 use crate::detection::{Details, Detection, Keypoint, Quad};
 use crate::geometry::BBox;
 use crate::provenance::{Outcome, Stage};
-use crate::track::{Track, TrackState};
+use crate::track::{
+    Closed, Continuity, EndReason, Opened, PastKind, Track, TrackMotion, TrackPoint, TrackSegment, TrackState,
+};
 use crate::view::{Motion, MotionSource, Phase, Validity};
 
 const SCHEMA_TEXT: &str = include_str!("../../schema/nvperception.frame-1.schema.json");
@@ -44,6 +46,38 @@ fn full() -> FrameRecord {
         ..Stage::default()
     };
     let stage = StageRecord::from(&stage);
+    let motion = MotionRecord {
+        velocity: Some([0.5, -0.25]),
+        stationary: false,
+        path: 1.5,
+        displacement: [0.5, 0.25],
+        mean_speed: 0.75,
+        max_speed: 2.0,
+        direction: f32::NAN,
+        ground_m: Some([3.0, 4.5]),
+        displacement_m: Some([1.0, 2.0]),
+        path_m: Some(6.0),
+        speed_m: Some(0.5),
+        mean_speed_m: Some(1.25),
+        max_speed_m: Some(3.5),
+    };
+    let segment = TrackSegment {
+        track: 0,
+        epoch: 1,
+        since: 7,
+        until: 3,
+        opened: Opened::View,
+        closed: Closed::Epoch,
+        compensations: 2,
+        count: 2,
+        first: 0,
+        transform: [1.0, 0.0, 0.25, 0.0, 1.0, f64::NAN, 0.0, 0.0, 1.0],
+        motion: TrackMotion { path: 0.5, displacement: [0.5, 0.0], direction: 90.0, ..TrackMotion::UNKNOWN },
+        reserved: 0,
+    };
+    let points =
+        vec![TrackPoint { before: 7, x: 0.5, y: 1.5 }, TrackPoint { before: 3, x: 0.25, y: f32::NAN }];
+    let segments = Course { segments: vec![segment].into(), points: points.into() };
     FrameRecord {
         schema: SchemaName,
         feed: "door \"north\"\n".into(),
@@ -69,6 +103,30 @@ fn full() -> FrameRecord {
             confidence: f32::NAN,
             bbox,
             age: 40_000_000,
+            continuity: Continuity::Reassociated,
+            motion: Some(motion),
+            ..TrackRecord::default()
+        }]),
+        ended: Some(vec![EndedRecord {
+            id: 8,
+            reason: EndReason::Evicted,
+            class: 2,
+            label: Some("car".into()),
+            state: TrackState::Confirmed,
+            confidence: 0.5,
+            bbox,
+            age: 9,
+            since_match: 4,
+            continuity: Continuity::BrokenByView,
+            motion: Some(MotionRecord { stationary: true, ground_m: None, ..motion }),
+            segments,
+        }]),
+        past: Some(vec![PastRecord {
+            id: 9,
+            before: 5,
+            bbox,
+            confidence: 0.5,
+            kind: PastKind::Interpolated,
         }]),
         view: Some(ViewRecord {
             epoch: 1,
@@ -117,7 +175,20 @@ fn a_full_line_is_as_documented() {
         r#""running_time":null,"wall":"2001-09-09T01:46:40.250000Z","width":640,"height":360,"#,
         r#""detections":[{"model":"yolo","class":2,"label":"car","confidence":0.1,"box":[-0.125,0.25,0.5,1.5]}],"#,
         r#""tracks":[{"id":9,"class":2,"label":null,"state":"coasted","confidence":null,"#,
-        r#""box":[-0.125,0.25,0.5,1.5],"age":40000000}],"#,
+        r#""box":[-0.125,0.25,0.5,1.5],"age":40000000,"continuity":"reassociated","#,
+        r#""motion":{"velocity":[0.5,-0.25],"stationary":false,"path":1.5,"displacement":[0.5,0.25],"#,
+        r#""mean_speed":0.75,"max_speed":2.0,"direction":null,"ground_m":[3.0,4.5],"displacement_m":[1.0,2.0],"#,
+        r#""path_m":6.0,"speed_m":0.5,"mean_speed_m":1.25,"max_speed_m":3.5}}],"#,
+        r#""ended":[{"id":8,"reason":"evicted","class":2,"label":"car","state":"confirmed","confidence":0.5,"#,
+        r#""box":[-0.125,0.25,0.5,1.5],"age":9,"since_match":4,"continuity":"broken-by-view","#,
+        r#""motion":{"velocity":[0.5,-0.25],"stationary":true,"path":1.5,"displacement":[0.5,0.25],"#,
+        r#""mean_speed":0.75,"max_speed":2.0,"direction":null,"displacement_m":[1.0,2.0],"path_m":6.0,"#,
+        r#""speed_m":0.5,"mean_speed_m":1.25,"max_speed_m":3.5},"#,
+        r#""segments":[{"epoch":1,"opened":"view","closed":"epoch","since":7,"until":3,"compensations":2,"#,
+        r#""transform":[1.0,0.0,0.25,0.0,1.0,null,0.0,0.0,1.0],"motion":{"stationary":false,"path":0.5,"#,
+        r#""displacement":[0.5,0.0],"mean_speed":null,"max_speed":null,"direction":90.0},"#,
+        r#""points":[[7,0.5,1.5],[3,0.25,null]]}]}],"#,
+        r#""past":[{"id":9,"before":5,"box":[-0.125,0.25,0.5,1.5],"confidence":0.5,"kind":"interpolated"}],"#,
         r#""view":{"epoch":1,"version":2,"phase":"moving","motion":"moving","source":"inferred","confidence":0.5,"#,
         r#""to_previous":[1.0,0.0,0.25,0.0,1.0,null,0.0,0.0,1.0],"to_reference":null,"validity":"degraded","#,
         r#""reason":"blur","stability":1.0,"preset":null},"#,
@@ -159,6 +230,13 @@ fn the_schema_refuses_wrong_lines() {
         ("/detections/0/box", json!([0, 0, 1])),
         ("/tracks/0/state", json!("gone")),
         ("/tracks/0/id", json!(9_007_199_254_740_992u64)),
+        ("/tracks/0/continuity", json!("torn")),
+        ("/tracks/0/motion/direction", json!(360)),
+        ("/tracks/0/motion/path_m", json!(-1)),
+        ("/ended/0/reason", json!("bored")),
+        ("/ended/0/segments/0/opened", json!("closed")),
+        ("/ended/0/segments/0/points/0", json!([1, 0.5])),
+        ("/past/0/kind", json!("guessed")),
         ("/provenance/stages/0/outcome", json!("maybe")),
     ] {
         let mut value = good.clone();
@@ -280,8 +358,21 @@ prop_compose! {
         state in any_state(),
         confidence in any_f32(),
         bbox in any_box(),
-    ) -> TrackRecord {
-        TrackRecord { id, class, label, state, confidence, bbox, age }
+        motion in prop::option::of(prop::array::uniform9(any_f32())),
+    ) -> TrackRecord<'static> {
+        let motion = motion.map(|[path, x, y, mean, max, direction, gx, gy, way]| TrackMotion {
+            path,
+            displacement: [x, y],
+            mean_speed: mean,
+            max_speed: max,
+            direction,
+            ground: [gx, gy],
+            ground_path: way,
+            ..TrackMotion::UNKNOWN
+        });
+        let motion = motion.as_ref().map(MotionRecord::from);
+        let label = label.map(Into::into);
+        TrackRecord { id, class, label, state, confidence, bbox, age, motion, ..TrackRecord::default() }
     }
 }
 

@@ -7,9 +7,10 @@ use super::{Content, Frame, Notes, Recording, ReplayError, Rows, clamp};
 use crate::detection::{Detection, Detections, Labels, Parent};
 use crate::provenance::{Outcome, Provenance, Stage};
 use crate::record::{
-    DetectionRecord, FrameRecord, ParentRecord, StageOutcome, StageRecord, TrackRecord, ViewRecord,
+    DetectionRecord, EndedRecord, FrameRecord, ParentRecord, StageOutcome, StageRecord, TrackRecord,
+    ViewRecord,
 };
-use crate::track::{Track, Tracks};
+use crate::track::{Past, Tracks};
 use crate::view::View;
 
 /// Class numbers above this have no name after reading: a table is as long as its highest number.
@@ -46,7 +47,9 @@ impl Tables {
                     classes.insert(*class, label);
                 }
             }
-            for label in record.tracks.iter().flatten().filter_map(|track| track.label.as_deref()) {
+            let named = record.tracks.iter().flatten().filter_map(|track| track.label.as_deref());
+            let ended = record.ended.iter().flatten().filter_map(|track| track.label.as_deref());
+            for label in named.chain(ended) {
                 if !tracked.contains(&label) {
                     tracked.push(label);
                 }
@@ -110,7 +113,7 @@ fn clamp_all(record: &mut FrameRecord, notes: &mut Notes) {
 pub(super) fn content(record: &FrameRecord, tables: &Tables) -> Content {
     Content {
         detections: record.detections.as_ref().map(|found| detections(found, tables)),
-        tracks: record.tracks.as_ref().map(|items| tracks(items, tables)),
+        tracks: record.tracks.as_ref().map(|items| tracks(items, record, tables)),
         view: record.view.as_ref().map(view),
         provenance: record.provenance.as_ref().map(|provenance| Provenance {
             feed: record.feed.as_str().into(),
@@ -183,18 +186,25 @@ fn parent<'a>(record: &'a ParentRecord<'_>, models: &mut Vec<&'a str>) -> Parent
     Parent { track: record.track.unwrap_or(0), age: record.age, model, item: record.item.unwrap_or(-1) }
 }
 
-fn tracks(items: &[TrackRecord], tables: &Tables) -> Tracks {
-    let track = |record: &TrackRecord| Track {
-        id: record.id,
-        age: record.age,
-        bbox: record.bbox,
-        confidence: record.confidence,
-        class_id: record.class,
-        label: record.label.as_deref().and_then(|name| tables.tracks.find(name)).unwrap_or(-1),
-        state: record.state,
-        ..Track::default()
-    };
-    Tracks { labels: tables.tracks.clone(), items: items.iter().map(track).collect(), ..Tracks::default() }
+fn tracks(items: &[TrackRecord<'_>], record: &FrameRecord, tables: &Tables) -> Tracks {
+    let label = |name: Option<&str>| name.and_then(|name| tables.tracks.find(name)).unwrap_or(-1);
+    let (mut segments, mut points) = (Vec::new(), Vec::new());
+    for track in items {
+        track.segments.append_to(track.id, &mut segments, &mut points);
+    }
+    for ended in record.ended.iter().flatten() {
+        ended.segments.append_to(ended.id, &mut segments, &mut points);
+    }
+    let ended = |e: &EndedRecord<'_>| e.to_ended(label(e.label.as_deref()));
+    Tracks {
+        labels: tables.tracks.clone(),
+        items: items.iter().map(|track| track.to_track(label(track.label.as_deref()))).collect(),
+        ended: record.ended.as_ref().map(|items| items.iter().map(ended).collect()),
+        past: record.past.as_ref().map(|rows| rows.iter().map(Past::from).collect()),
+        segments,
+        points,
+        ..Tracks::default()
+    }
 }
 
 fn view(record: &ViewRecord) -> View {

@@ -2,7 +2,7 @@
 //!
 //! A [`Recording`] is the whole file as frames, sorted. [`Recording::at`] finds what belongs to a frame, by its
 //! number or by its time; [`Recording::content`] makes the values that were published, as far as the file holds
-//! them: JSON lines leave out velocities and the time since a track's last match, MOTChallenge text all but boxes
+//! them: JSON lines leave out the time since a track's last match, MOTChallenge text all but boxes
 //! and confidences.
 
 mod json;

@@ -10,8 +10,16 @@
 //! (see [`Parameters::probation`]); those of a run's first frame are believed at once. *Confirmed* tracks
 //! that are not matched are *coasted*, then *lost*, and end after [`Parameters::max_lost`]. Time without a
 //! detector's look at the frame counts, but only such a look can end a track.
+//!
+//! Beside where a track is, a tracker tells how it moves ([`TrackMotion`]), which way it went
+//! ([`Tracker::trajectory`]), that it ended and why ([`Tracker::ended`]), and what its earlier frames were once
+//! that is known ([`Tracker::past`]). How long an object has been there is [`Track::age`].
 
 mod appearance;
+mod export;
+mod history;
+#[cfg(test)]
+mod history_tests;
 mod kalman;
 mod matching;
 mod parameters;
@@ -20,11 +28,18 @@ mod shared_motion;
 mod tests;
 mod tracked;
 mod tracker;
+mod trajectory;
+#[cfg(test)]
+mod trajectory_tests;
 mod votes;
 
+pub use export::{
+    Closed, Continuity, EndReason, Ended, Opened, Past, PastKind, TrackMotion, TrackPoint, TrackSegment,
+};
 pub use kalman::Motion;
 pub use parameters::{Algorithm, OnEpoch, Parameters};
 pub use tracker::Tracker;
+pub use trajectory::{Point, Retention, Segment, Trajectory};
 
 use crate::detection::{Detection, Labels};
 use crate::geometry::BBox;
@@ -45,6 +60,9 @@ pub enum TrackState {
 }
 
 impl TrackState {
+    /// All of them, by number.
+    pub const ALL: [Self; 4] = [Self::Tentative, Self::Confirmed, Self::Coasted, Self::Lost];
+
     /// The name used in JSON and in pictures.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -78,6 +96,10 @@ pub struct Track {
     pub label: i32,
     /// Where the track stands.
     pub state: TrackState,
+    /// Whether it is the direct continuation of what it was on the frame before.
+    pub continuity: Continuity,
+    /// How it has moved.
+    pub motion: TrackMotion,
 }
 
 /// All tracks of one frame.
@@ -89,6 +111,14 @@ pub struct Tracks {
     pub labels: Labels,
     /// The tracks by rising id.
     pub items: Vec<Track>,
+    /// The tracks that ended on this frame; `None` when the tracker does not tell.
+    pub ended: Option<Vec<Ended>>,
+    /// Where tracks were on earlier frames, as it turns out on this one; `None` when the tracker does not tell.
+    pub past: Option<Vec<Past>>,
+    /// The trajectories that the tracker tells, of tracks in `items` or `ended`: by track, the older segments first.
+    pub segments: Vec<TrackSegment>,
+    /// The points that [`TrackSegment::first`] refers to, by segment, the older first.
+    pub points: Vec<TrackPoint>,
 }
 
 /// One detection as the tracker sees it.
@@ -117,8 +147,13 @@ pub struct Input<'a> {
     pub observations: Option<&'a [Observation<'a>]>,
     /// Row-major homography from this frame's normalised points to the previous frame's, when the camera moved.
     pub to_previous: Option<[f32; 9]>,
+    /// The same to those of the epoch's reference frame, when known.
+    pub to_reference: Option<[f32; 9]>,
     /// The view's epoch: it rises when the view jumps. `None` when nobody counts them: then it stays.
     pub epoch: Option<u64>,
+    /// The camera moves, or may move, and nobody knows how: without `to_previous` no trajectory leads from the
+    /// previous frame to this one.
+    pub moved_unknown: bool,
 }
 
 const NANOSECONDS: f32 = 1e9;

@@ -1,4 +1,4 @@
-use super::Motion;
+use super::{Motion, Retention};
 
 /// Whose rules a tracker follows. All but [`Auto`](Self::Auto) are there to compare with: they are what those
 /// trackers decide by, on the same filter, in real time and without their own ways to report a track.
@@ -76,6 +76,13 @@ pub struct Parameters {
     pub on_epoch: OnEpoch,
     /// Report lost tracks too.
     pub report_lost: bool,
+    /// Tell where tracks were on earlier frames when that becomes known.
+    pub report_past: bool,
+    /// How much of the way of a track is kept.
+    pub retention: Retention,
+    /// Row-major homography from normalised points of the camera's reference view to metres on the ground. It holds
+    /// for the epoch in which it is given, and there for as long as the moves of the camera are known.
+    pub ground: Option<[f64; 9]>,
     /// How objects move.
     pub motion: Motion,
 }
@@ -120,6 +127,9 @@ impl Default for Parameters {
             max_tracks: 1000,
             on_epoch: OnEpoch::default(),
             report_lost: false,
+            report_past: false,
+            retention: Retention::default(),
+            ground: None,
             motion: Motion::default(),
         }
     }
@@ -181,6 +191,7 @@ impl Parameters {
             reliability: within(self.reliability, d.reliability, 1.0),
             max_lost: within(self.max_lost, d.max_lost, 600.0),
             max_tracks: self.max_tracks.clamp(1, 100_000),
+            retention: self.retention.clamped(),
             motion: self.motion.clamped(),
             ..self
         }

@@ -3,7 +3,7 @@
 use super::appearance::{Appearance, Scale};
 use super::kalman::{BoxFilter, Transition, followed_point};
 use super::votes::Votes;
-use super::{Parameters, Track, TrackState, nanoseconds, seconds};
+use super::{Continuity, Parameters, Track, TrackState, nanoseconds, seconds};
 use crate::detection::Detection;
 use crate::geometry::BBox;
 
@@ -42,6 +42,8 @@ pub(super) struct Tracked {
     pub(super) now: bool,
     /// The view has jumped since it was seen: its place means nothing.
     pub(super) adrift: bool,
+    /// Found by its looks alone.
+    pub(super) recognised: bool,
     /// The index of the observation that it took last, on its frame, and how alike that was to what was known.
     pub(super) taken: Option<usize>,
     pub(super) appearance_before: Option<f32>,
@@ -90,6 +92,7 @@ impl Tracked {
             missed: false,
             now: true,
             adrift: false,
+            recognised: false,
             taken: Some(seen.index),
             appearance_before: None,
             evidence: confidence,
@@ -109,7 +112,7 @@ impl Tracked {
     /// Not seen on this frame, but probably still where it is expected: within the picture, and either no detector
     /// has looked since, or the track was seen lately, on most looks, and not with much less confidence than is
     /// `usual` in this stream.
-    pub(super) fn is_there(&self, parameters: &Parameters, time: u64, usual: f32) -> bool {
+    fn is_there(&self, parameters: &Parameters, time: u64, usual: f32) -> bool {
         let (x, y) = self.track.bbox.center();
         let within = |v: f32| v > 0.0 && v < 1.0;
         let matches = self.matches as f32;
@@ -118,6 +121,23 @@ impl Tracked {
         let patience = parameters.coast * (matches / SEASONED).min(1.0);
         let lately = !self.missed || reliable && self.unseen(time) <= patience;
         !self.adrift && lately && within(x) && within(y)
+    }
+
+    /// Says how it stands on this frame.
+    pub(super) fn report(&mut self, parameters: &Parameters, time: u64, usual: f32) {
+        self.track.age = time - self.born;
+        self.track.since_match = time - self.matched;
+        self.track.state = match self.track.state {
+            TrackState::Tentative => TrackState::Tentative,
+            _ if self.now => TrackState::Confirmed,
+            _ if self.is_there(parameters, time, usual) => TrackState::Coasted,
+            _ => TrackState::Lost,
+        };
+        self.track.continuity = match () {
+            () if self.adrift => Continuity::BrokenByView,
+            () if self.now && self.recognised => Continuity::Reassociated,
+            () => Continuity::Continued,
+        };
     }
 
     /// From where it is expected to an observation, in its own sizes.
@@ -254,7 +274,7 @@ impl Tracked {
         if let Some(embedding) = embedding {
             self.appearance.learn(embedding, confidence, &moment.scale);
         }
-        (self.matched, self.now, self.adrift) = (time, true, false);
+        (self.matched, self.now, self.adrift, self.recognised) = (time, true, false, false);
         self.track.confidence = confidence;
         self.evidence += confidence;
         self.anchor = self.filter;

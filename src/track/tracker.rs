@@ -1,11 +1,15 @@
 use std::collections::VecDeque;
 
 use super::appearance::{Appearance, Scale};
+use super::history::{History, Keeping, Live};
 use super::kalman::{Transition, followed};
 use super::matching::{Gate, Matcher, embedding};
 use super::shared_motion::SharedMotion;
 use super::tracked::{Moment, Seen, Tracked};
-use super::{Input, Observation, OnEpoch, Parameters, Track, TrackState, nanoseconds};
+use super::{
+    EndReason, Ended, Input, Observation, OnEpoch, Parameters, Past, Track, TrackPoint, TrackSegment,
+    TrackState, Trajectory, nanoseconds,
+};
 
 /// Two tracks that overlap more than this are of one object.
 const DUPLICATE_IOU: f32 = 0.85;
@@ -65,6 +69,7 @@ pub struct Tracker {
     /// Memory of tracks that have ended.
     spare: Vec<Appearance>,
     reported: Vec<Track>,
+    history: History,
     /// When the view moved, and from where: for observations of earlier frames.
     views: VecDeque<(u64, [f32; 9])>,
 }
@@ -92,7 +97,9 @@ impl Tracker {
 
     /// Ends all tracks and starts a new run: the time of the next step may be any. Ids go on rising.
     pub fn end_all(&mut self) {
-        self.end_where(|_| true);
+        self.history.restart();
+        self.end_where(EndReason::Restart, |_| true);
+        self.history.forget_reasons();
         self.views.clear();
         self.time = None;
         self.fresh = true;
@@ -120,7 +127,38 @@ impl Tracker {
             self.end_missed(input.time);
             self.fresh = false;
         }
-        self.report(input.time)
+        self.report(input, aspect)
+    }
+
+    /// The tracks that ended on the last frame; tentative ones end without a word.
+    pub fn ended(&self) -> &[Ended] {
+        self.history.ended()
+    }
+
+    /// How many believed tracks live, reported or not.
+    pub fn alive(&self) -> usize {
+        self.tracks.iter().filter(|t| !t.is_tentative()).count()
+    }
+
+    /// Where tracks were on earlier frames, as it turned out on the last one: with [`Parameters::report_past`], by
+    /// track and rising time.
+    pub fn past(&self) -> &[Past] {
+        self.history.past()
+    }
+
+    /// The way of a track that lives or ended on the last frame.
+    pub fn trajectory(&self, id: u64) -> Option<&Trajectory> {
+        self.history.trajectory(id)
+    }
+
+    /// Appends the ways of such tracks, as they are on the last frame.
+    pub fn export(
+        &self,
+        ids: impl Iterator<Item = u64>,
+        segments: &mut Vec<TrackSegment>,
+        points: &mut Vec<TrackPoint>,
+    ) {
+        self.history.export(ids, segments, points);
     }
 
     /// Takes note of the view's epoch.
@@ -130,10 +168,10 @@ impl Tracker {
         match self.parameters.on_epoch {
             OnEpoch::Keep => {}
             OnEpoch::Reassociate => {
-                self.end_where(Tracked::is_tentative);
+                self.end_where(EndReason::BrokenByView, Tracked::is_tentative);
                 self.tracks.iter_mut().for_each(|tracked| tracked.adrift = true);
             }
-            OnEpoch::End => self.end_where(|_| true),
+            OnEpoch::End => self.end_where(EndReason::BrokenByView, |_| true),
         }
         self.views.clear();
     }
@@ -157,7 +195,7 @@ impl Tracker {
             self.views.push_back((input.time, *to_previous));
         }
         // A view that tears the picture apart may leave no box.
-        self.end_where(|tracked| !tracked.track.bbox.is_valid());
+        self.end_where(EndReason::BrokenByView, |tracked| !tracked.track.bbox.is_valid());
         self.time = Some(input.time);
     }
 
@@ -282,7 +320,7 @@ impl Tracker {
     fn make_room(&mut self) -> bool {
         let lost = self.tracks.iter().filter(|t| !t.now).min_by_key(|t| (t.matched, t.track.id));
         let Some(id) = lost.map(|t| t.track.id) else { return false };
-        self.end_where(|t| t.track.id == id);
+        self.end_where(EndReason::Evicted, |t| t.track.id == id);
         true
     }
 
@@ -292,7 +330,10 @@ impl Tracker {
         let (longest, patience) = (nanoseconds(max_lost), nanoseconds(patience));
         self.tracks.iter_mut().for_each(Tracked::look);
         self.confidence.learn(self.tracks.iter().filter(|t| t.now).map(|t| t.track.confidence));
-        self.end_where(|t| !t.now && time - t.matched > if t.is_tentative() { patience } else { longest });
+        let too_long =
+            |t: &Tracked| !t.now && time - t.matched > if t.is_tentative() { patience } else { longest };
+        self.end_where(EndReason::BrokenByView, |t| t.adrift && too_long(t));
+        self.end_where(EndReason::Lost, too_long);
         self.chosen.clear();
         for (i, lost) in self.tracks.iter().enumerate().filter(|(_, t)| !t.now && !t.adrift) {
             let twin = |t: &Tracked| {
@@ -307,32 +348,29 @@ impl Tracker {
         }
         while let Some(i) = self.chosen.pop() {
             let ended = self.tracks.remove(i);
+            self.history.explain(ended.track.id, EndReason::Duplicate);
             self.spare.push(ended.into_memory());
         }
     }
 
-    fn end_where(&mut self, ends: impl Fn(&Tracked) -> bool) {
+    fn end_where(&mut self, reason: EndReason, ends: impl Fn(&Tracked) -> bool) {
         for ended in self.tracks.extract_if(.., |tracked| ends(tracked)) {
+            self.history.explain(ended.track.id, reason);
             self.spare.push(ended.into_memory());
         }
     }
 
-    fn report(&mut self, time: u64) -> &[Track] {
-        let Self { tracks, parameters, reported, confidence, .. } = self;
-        reported.clear();
-        for tracked in tracks {
-            tracked.track.age = time - tracked.born;
-            tracked.track.since_match = time - tracked.matched;
-            tracked.track.state = match tracked.track.state {
-                TrackState::Tentative => TrackState::Tentative,
-                _ if tracked.now => TrackState::Confirmed,
-                _ if tracked.is_there(parameters, time, confidence.usual) => TrackState::Coasted,
-                _ => TrackState::Lost,
-            };
-            if tracked.track.state != TrackState::Lost || parameters.report_lost {
-                reported.push(tracked.track);
-            }
+    fn report(&mut self, input: &Input<'_>, aspect: f32) -> &[Track] {
+        let Self { tracks, parameters, reported, confidence, history, .. } = self;
+        for tracked in &mut *tracks {
+            tracked.report(parameters, input.time, confidence.usual);
         }
+        let Parameters { retention, report_past, ground, .. } = *parameters;
+        let live = tracks.iter_mut().map(|t| Live { now: t.now, track: &mut t.track });
+        history.step(input, aspect, &Keeping { retention, past: report_past, ground }, live);
+        reported.clear();
+        let told = |track: &&Track| track.state != TrackState::Lost || parameters.report_lost;
+        reported.extend(tracks.iter().map(|tracked| &tracked.track).filter(told));
         reported
     }
 }

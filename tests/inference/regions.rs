@@ -54,7 +54,8 @@ fn track(buffer: &mut gst::Buffer, tracks: &[(u64, BBox, TrackState)]) {
         ..Track::default()
     };
     let labels = ["person"].into_iter().collect();
-    let tracks = Tracks { run: "run".into(), labels, items: tracks.iter().map(track).collect() };
+    let tracks =
+        Tracks { run: "run".into(), labels, items: tracks.iter().map(track).collect(), ..Tracks::default() };
     TrackMeta::set(buffer.get_mut().unwrap(), tracks);
 }
 
