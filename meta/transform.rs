@@ -157,7 +157,7 @@ mod tests {
     use crate::detection::{Detection, Detections};
     use crate::geometry::BBox;
     use crate::meta::{DetectionMeta, TrackMeta};
-    use crate::track::{Track, Tracks};
+    use crate::track::{Closed, Ended, Opened, Past, Track, TrackMotion, TrackPoint, TrackSegment, Tracks};
 
     const BOX: BBox = BBox::new(0.0, 0.0, 0.25, 0.5);
 
@@ -169,7 +169,26 @@ mod tests {
         let labels = ["person", "car"].into_iter().collect();
         DetectionMeta::add(r, Detections { model: "det".into(), labels, items, ..Detections::default() });
         let track = Track { id: 1, bbox: BOX, velocity: [0.25, 0.5], ..Track::default() };
-        TrackMeta::set(r, Tracks { run: "run".into(), items: vec![track], ..Tracks::default() });
+        let ended = Some(vec![Ended { track, ..Ended::default() }]);
+        let past = Some(vec![Past { id: 1, bbox: BOX, ..Past::default() }]);
+        let segment = TrackSegment {
+            track: 1,
+            epoch: 0,
+            since: 0,
+            until: 0,
+            opened: Opened::Born,
+            closed: Closed::Open,
+            compensations: 1,
+            count: 1,
+            first: 0,
+            transform: [1.0, 0.0, 0.25, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            motion: TrackMotion::UNKNOWN,
+            reserved: 0,
+        };
+        let points = vec![TrackPoint { before: 0, x: 0.25, y: 0.5 }];
+        let (items, segments) = (vec![track], vec![segment]);
+        let tracks = Tracks { run: "run".into(), items, ended, past, segments, points, ..Tracks::default() };
+        TrackMeta::set(r, tracks);
         buffer
     }
 
@@ -223,8 +242,14 @@ mod tests {
         let seen = DetectionMeta::all(&output).next().unwrap();
         assert_eq!((seen.model(), seen.label(1), seen.items().len()), ("det", Some("car"), 2));
         assert_eq!(seen.items()[0].bbox, BBox::new(0.5, 0.0, 1.0, 0.25));
-        let track = TrackMeta::get(&output).unwrap().items()[0];
-        assert_eq!((track.bbox, track.velocity), (BBox::new(0.5, 0.0, 1.0, 0.25), [-0.5, 0.25]));
+        let turned = BBox::new(0.5, 0.0, 1.0, 0.25);
+        let tracks = TrackMeta::get(&output).unwrap();
+        let track = tracks.items()[0];
+        assert_eq!((track.bbox, track.velocity), (turned, [-0.5, 0.25]));
+        assert_eq!((tracks.ended().unwrap()[0].track, tracks.past().unwrap()[0].bbox), (track, turned));
+        // What lay a quarter of the width to the left now lies a quarter of the height above.
+        assert_eq!(tracks.segments()[0].transform[5], 0.25);
+        assert_eq!((tracks.points()[0].x, tracks.points()[0].y), (0.5, 0.25));
     }
 
     #[test]

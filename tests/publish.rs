@@ -17,6 +17,7 @@ use gstnvperception::geometry::BBox;
 use gstnvperception::meta::{DetectionMeta, ProvenanceMeta, TrackMeta};
 use gstnvperception::provenance::{Origin, Outcome, Stage};
 use gstnvperception::record::FrameRecord;
+use gstnvperception::replay::{Key, Recording};
 use gstnvperception::track::{Track, TrackState, Tracks};
 
 #[path = "common/foreign.rs"]
@@ -623,4 +624,48 @@ fn stats_say_what_was_written() {
     assert_eq!(bench.stat("bytes"), fs::metadata(&out).unwrap().len());
     bench.stop();
     assert_eq!(bench.stat("written"), 10);
+}
+
+/// Everything that the tracker tells is in lines of the schema, and comes back from them.
+#[test]
+fn what_the_tracker_tells_is_written_and_read() {
+    init();
+    let folder = Folder::new("told");
+    let lines = folder.path("told.jsonl");
+    let tracker = "nvptracker max-lost=0.1 ground-homography=10,0,0;0,10,0;0,0,1 \
+        export=lost+past+ended+trajectories+live-trajectories";
+    let mut harness = Harness::new_parse(&format!("{tracker} ! nvppublish location=\"{}\"", text(&lines)));
+    harness.set_src_caps_str(CAPS);
+    let mut told = Vec::new();
+    for frame in 0..40u64 {
+        let mut buffer = gst::Buffer::new();
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(gst::ClockTime::from_mseconds(40 * frame));
+        let bbox = BBox::from_center(0.2 + 0.01 * frame as f32, 0.5, 0.1, 0.2);
+        let seen = !matches!(frame, 0 | 5 | 30..);
+        let items = seen.then_some(Detection { bbox, confidence: 0.9, class_id: 0 });
+        let items = items.into_iter().collect();
+        DetectionMeta::add(writable, Detections { model: "det".into(), items, ..Detections::default() });
+        let out = harness.push_and_pull(buffer).unwrap();
+        told.push(TrackMeta::get(&out).unwrap().to_owned());
+    }
+    harness.push_event(gst::event::Eos::new());
+    drop(harness);
+    let written = fs::read_to_string(&lines).unwrap();
+    let schema = include_str!("../schema/nvperception.frame-1.schema.json");
+    let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    for line in written.lines() {
+        let line = serde_json::from_str(line).unwrap();
+        assert!(schema.is_valid(&line), "{:?}", schema.validate(&line));
+    }
+    let recording = Recording::from_json(&written).unwrap();
+    for (frame, mut told) in told.iter().cloned().enumerate() {
+        let read = recording.content(recording.at(Key::Number(frame as u64)), (640, 360)).tracks.unwrap();
+        told.run = read.run.clone();
+        told.items.iter_mut().for_each(|track| track.since_match = 0);
+        assert_eq!(read, told, "frame {frame}");
+    }
+    assert!(told.iter().any(|t| !t.ended.as_ref().unwrap().is_empty()));
+    assert!(told.iter().filter(|t| !t.past.as_ref().unwrap().is_empty()).count() == 2);
+    assert!(told.iter().all(|t| t.items.is_empty() || !t.segments.is_empty()));
 }
