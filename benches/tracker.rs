@@ -29,7 +29,7 @@ fn observe(objects: usize, frame: usize, seen: &mut Vec<Observation<'static>>) {
         };
         let bbox = BBox::from_center(x, y, 0.03, 0.1);
         let detection = Detection { bbox, confidence, class_id: 0 };
-        seen.push(Observation { detection, label: 0, age: 0, embedding: None });
+        seen.push(Observation { detection, label: 0, age: 0, embedding: None, detector: 0 });
     }
 }
 

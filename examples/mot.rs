@@ -62,7 +62,7 @@ impl Sequence {
         let bbox = BBox::new(x, y, x + w, y + h).scaled(1.0 / self.width, 1.0 / self.height);
         let confidence = confidence.clamp(0.0, 1.0);
         let detection = Detection { bbox, confidence, ..Detection::default() };
-        let observation = Observation { detection, label: -1, age: 0, embedding: None };
+        let observation = Observation { detection, label: -1, age: 0, embedding: None, detector: 0 };
         if let Some(frame) = self.frames.get_mut((frame as usize).wrapping_sub(1)) {
             frame.push(observation);
         }

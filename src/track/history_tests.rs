@@ -6,7 +6,7 @@ const FRAME: u64 = 40_000_000;
 fn at(x: f32) -> Observation<'static> {
     let bbox = BBox::from_center(x, 0.5, 0.1, 0.2);
     let detection = Detection { bbox, confidence: 0.9, class_id: 0 };
-    Observation { detection, label: 0, age: 0, embedding: None }
+    Observation { detection, label: 0, age: 0, embedding: None, detector: 0 }
 }
 
 /// An input of a 2:1 picture.
@@ -82,6 +82,7 @@ fn no_gap_is_filled_across_a_broken_view() {
         Input { to_previous: Some([0.0; 9]), ..Input::default() },
     ] {
         let mut tracker = tracker();
+        tracker.set_parameters(Parameters { on_epoch: OnEpoch::Keep, ..*tracker.parameters() });
         tracker.step(&Input { epoch: Some(3), ..input(0, &[at(0.5)]) });
         tracker.step(&input(1, &[]));
         let Input { moved_unknown, epoch, to_previous, .. } = broken;

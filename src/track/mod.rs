@@ -23,6 +23,7 @@ mod history_tests;
 mod kalman;
 mod matching;
 mod parameters;
+mod rules;
 mod shared_motion;
 #[cfg(test)]
 mod tests;
@@ -134,6 +135,8 @@ pub struct Observation<'a> {
     pub age: u64,
     /// Appearance, L2-normalised, when a re-identification model looked at the object.
     pub embedding: Option<&'a [f32]>,
+    /// Who found it. What several detectors find in one place is one object, as seen by the most confident.
+    pub detector: u32,
 }
 
 /// What the tracker gets for one frame.

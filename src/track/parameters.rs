@@ -17,7 +17,8 @@ pub enum Algorithm {
     BotSort,
 }
 
-/// How a [`Tracker`](super::Tracker) decides. Values outside their range are taken as the nearest inside it.
+/// How a [`Tracker`](super::Tracker) decides. Where it says so, classes may differ: see
+/// [`Tracker::set_classes`](super::Tracker::set_classes). Values outside their range are taken as the nearest inside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parameters {
     /// Detections at least this confident are associated first, with every track, in \[0, 1\].

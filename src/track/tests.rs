@@ -7,7 +7,7 @@ const ASPECT: f32 = 16.0 / 9.0;
 
 fn seen(x: f32, y: f32, confidence: f32, class_id: i32) -> Observation<'static> {
     let detection = Detection { bbox: BBox::from_center(x, y, 0.05, 0.15), confidence, class_id };
-    Observation { detection, label: class_id, age: 0, embedding: None }
+    Observation { detection, label: class_id, age: 0, embedding: None, detector: 0 }
 }
 
 fn step(tracker: &mut Tracker, time: u64, observations: &[Observation<'_>]) -> Vec<Track> {
@@ -254,7 +254,7 @@ fn any_observation() -> impl Strategy<Value = Observation<'static>> {
         |(edges, confidence, class_id)| {
             let bbox = BBox::new(edges[0], edges[1], edges[2], edges[3]);
             let detection = Detection { bbox, confidence, class_id };
-            Observation { detection, label: class_id, age: 0, embedding: None }
+            Observation { detection, label: class_id, age: 0, embedding: None, detector: 0 }
         },
     )
 }
@@ -411,4 +411,28 @@ fn a_new_epoch_is_what_the_policy_makes_of_it() {
     assert_eq!(ids(OnEpoch::Reassociate, None), [2]);
     assert_eq!(ids(OnEpoch::Reassociate, Some(RED)), [1]);
     assert_eq!(ids(OnEpoch::End, Some(RED)), [2]);
+}
+
+#[test]
+fn what_two_detectors_find_in_one_place_is_one_object() {
+    let mut tracker = Tracker::new(Parameters::default());
+    let other = |x, confidence| Observation { detector: 1, ..seen(x, 0.5, confidence, 0) };
+    let tracks = step(&mut tracker, 0, &[seen(0.5, 0.5, 0.8, 0), other(0.503, 0.9), other(0.7, 0.7)]);
+    assert_eq!(tracks.iter().map(|t| t.confidence).collect::<Vec<_>>(), [0.9, 0.7]);
+    // Of one detector, two are two.
+    let tracks = step(&mut tracker, SECOND, &[seen(0.5, 0.5, 0.8, 0), seen(0.503, 0.5, 0.9, 0)]);
+    assert_eq!(tracks.len(), 2);
+}
+
+#[test]
+fn classes_may_have_their_own_rules() {
+    let mut tracker = Tracker::new(Parameters::default());
+    let strict = Parameters { new_confidence: 0.95, max_lost: 0.1, ..Parameters::default() };
+    tracker.set_classes([(1, strict)].into_iter());
+    let tracks = step(&mut tracker, 0, &[seen(0.3, 0.5, 0.9, 0), seen(0.7, 0.5, 0.9, 1)]);
+    assert_eq!(tracks.iter().map(|t| t.label).collect::<Vec<_>>(), [0]);
+    step(&mut tracker, SECOND / 10, &[seen(0.3, 0.5, 0.96, 0), seen(0.7, 0.5, 0.96, 1)]);
+    step(&mut tracker, SECOND / 5, &[seen(0.3, 0.5, 0.96, 0), seen(0.7, 0.5, 0.96, 1)]);
+    step(&mut tracker, SECOND, &[]);
+    assert_eq!(tracker.ended().iter().map(|e| e.track.label).collect::<Vec<_>>(), [1]);
 }

@@ -2,6 +2,7 @@
 
 use super::appearance::{Appearance, Scale};
 use super::kalman::{BoxFilter, Transition, followed_point};
+use super::rules::Rules;
 use super::votes::Votes;
 use super::{Continuity, Parameters, Track, TrackState, nanoseconds, seconds};
 use crate::detection::Detection;
@@ -25,7 +26,9 @@ pub(super) struct Moment<'a> {
     pub(super) time: u64,
     /// Width over height of the picture as displayed.
     pub(super) aspect: f32,
+    /// For the association, the same for all classes.
     pub(super) parameters: &'a Parameters,
+    pub(super) rules: &'a Rules,
     pub(super) scale: Scale,
 }
 
@@ -278,8 +281,8 @@ impl Tracked {
         self.track.confidence = confidence;
         self.evidence += confidence;
         self.anchor = self.filter;
-        let believed =
-            self.evidence >= parameters.evidence && time - self.born >= nanoseconds(parameters.probation);
+        let rules = moment.rules.of(self.track.label);
+        let believed = self.evidence >= rules.evidence && time - self.born >= nanoseconds(rules.probation);
         if believed {
             self.track.state = TrackState::Confirmed;
         }

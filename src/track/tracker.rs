@@ -4,15 +4,19 @@ use super::appearance::{Appearance, Scale};
 use super::history::{History, Keeping, Live};
 use super::kalman::{Transition, followed};
 use super::matching::{Gate, Matcher, embedding};
+use super::rules::Rules;
 use super::shared_motion::SharedMotion;
 use super::tracked::{Moment, Seen, Tracked};
 use super::{
     EndReason, Ended, Input, Observation, OnEpoch, Parameters, Past, Track, TrackPoint, TrackSegment,
     TrackState, Trajectory, nanoseconds,
 };
+use crate::detection::Detection;
 
 /// Two tracks that overlap more than this are of one object.
 const DUPLICATE_IOU: f32 = 0.85;
+/// What two detectors found is one object from this overlap on.
+const SAME_OBJECT_IOU: f32 = 0.6;
 /// Moves of the view that are remembered: more than a detector beside the stream can be behind.
 const MOST_VIEWS: usize = 256;
 /// A lost track is found again by its looks alone from this likeness on; 1 is what the same object usually has.
@@ -45,7 +49,7 @@ impl Confidence {
 /// A step allocates nothing once the largest number of tracks and detections has been seen.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    parameters: Parameters,
+    rules: Rules,
     /// By rising id.
     tracks: Vec<Tracked>,
     next_id: u64,
@@ -77,17 +81,23 @@ pub struct Tracker {
 impl Tracker {
     /// A tracker without tracks.
     pub fn new(parameters: Parameters) -> Self {
-        Self { parameters: parameters.clamped(), fresh: true, ..Self::default() }
+        Self { rules: Rules::new(parameters), fresh: true, ..Self::default() }
     }
 
     /// What it decides by.
     pub fn parameters(&self) -> &Parameters {
-        &self.parameters
+        &self.rules.common
     }
 
-    /// Decides by other parameters from the next step on. Tracks are kept.
+    /// Decides by other parameters from the next step on, for all classes. Tracks are kept.
     pub fn set_parameters(&mut self, parameters: Parameters) {
-        self.parameters = parameters.clamped();
+        self.rules = Rules::new(parameters);
+    }
+
+    /// Decides differently for some classes, by label: the three confidences, evidence, probation, patience, coast,
+    /// reliability and `max_lost` of their parameters count.
+    pub fn set_classes(&mut self, classes: impl Iterator<Item = (i32, Parameters)>) {
+        self.rules.set_classes(classes);
     }
 
     /// How many detections began no track because there were [`Parameters::max_tracks`] already.
@@ -119,7 +129,7 @@ impl Tracker {
         self.advance(input, aspect);
         if let Some(observations) = input.observations {
             self.bring(observations, input.time);
-            if self.parameters.shared_motion && input.to_previous.is_none() {
+            if self.rules.common.shared_motion && input.to_previous.is_none() {
                 self.share_motion(input.time);
             }
             self.associate(observations, input.time, aspect);
@@ -165,7 +175,7 @@ impl Tracker {
     fn enter(&mut self, epoch: Option<u64>) {
         let Some(epoch) = epoch.filter(|epoch| *epoch != self.epoch) else { return };
         self.epoch = epoch;
-        match self.parameters.on_epoch {
+        match self.rules.common.on_epoch {
             OnEpoch::Keep => {}
             OnEpoch::Reassociate => {
                 self.end_where(EndReason::BrokenByView, Tracked::is_tentative);
@@ -179,8 +189,8 @@ impl Tracker {
     /// Moves all tracks to the time of the frame and into its view.
     fn advance(&mut self, input: &Input<'_>, aspect: f32) {
         let elapsed = self.time.map_or(0, |last| input.time - last);
-        let transition = Transition::new(&self.parameters.motion, elapsed as f64 / 1e9);
-        let to_previous = input.to_previous.as_ref().filter(|_| self.parameters.follow_view);
+        let transition = Transition::new(&self.rules.common.motion, elapsed as f64 / 1e9);
+        let to_previous = input.to_previous.as_ref().filter(|_| self.rules.common.follow_view);
         for tracked in &mut self.tracks {
             tracked.now = false;
             if let Some(to_previous) = to_previous {
@@ -201,23 +211,24 @@ impl Tracker {
 
     /// Brings the observations into the view of this frame and tells confident from doubtful ones.
     fn bring(&mut self, observations: &[Observation<'_>], time: u64) {
-        let Parameters { high_confidence, low_confidence, .. } = self.parameters;
         self.seen.clear();
         self.confident.clear();
         self.doubtful.clear();
+        let several = observations.windows(2).any(|pair| pair[0].detector != pair[1].detector);
         for (index, Observation { detection, label, age, .. }) in observations.iter().enumerate() {
             let there = time.saturating_sub(*age);
             let since = self.views.iter().filter(|(when, _)| *age > 0 && *when > there);
             let bbox = since.fold(detection.bbox, |bbox, (_, to_previous)| followed(&bbox, to_previous));
-            if !bbox.is_valid() {
+            if !bbox.is_valid() || several && found_better(observations, index) {
                 continue;
             }
+            let Parameters { high_confidence, low_confidence, .. } = *self.rules.of(*label);
             if detection.confidence >= high_confidence {
                 self.confident.push(self.seen.len());
             } else if detection.confidence >= low_confidence {
                 self.doubtful.push(self.seen.len());
             }
-            let detection = crate::detection::Detection { bbox, ..*detection };
+            let detection = Detection { bbox, ..*detection };
             self.seen.push(Seen { index, detection, label: *label, age: *age });
         }
     }
@@ -232,13 +243,14 @@ impl Tracker {
     }
 
     fn associate(&mut self, observations: &[Observation<'_>], time: u64, aspect: f32) {
-        let Parameters { iou, low_iou, tentative_iou, .. } = self.parameters;
+        let Parameters { iou, low_iou, tentative_iou, .. } = self.rules.common;
         let (mut confident, mut doubtful) =
             (std::mem::take(&mut self.confident), std::mem::take(&mut self.doubtful));
         let mut stage = |free: &mut Vec<usize>, least, fuse_score, takes_part: fn(&Tracked) -> bool| {
             let parameters =
-                Parameters { fuse_score: fuse_score && self.parameters.fuse_score, ..self.parameters };
-            let moment = Moment { time, aspect, parameters: &parameters, scale: self.scale };
+                Parameters { fuse_score: fuse_score && self.rules.common.fuse_score, ..self.rules.common };
+            let moment =
+                Moment { time, aspect, parameters: &parameters, rules: &self.rules, scale: self.scale };
             let fit = |tracked: &Tracked, seen: &Seen| {
                 tracked.similarity(seen, embedding(observations, seen), &moment)
             };
@@ -256,11 +268,12 @@ impl Tracker {
 
     /// Finds lost tracks by their looks where they may have got to in the meantime.
     fn recognise(&mut self, free: &mut Vec<usize>, observations: &[Observation<'_>], time: u64, aspect: f32) {
-        if self.parameters.appearance == 0.0 || observations.iter().all(|o| o.embedding.is_none()) {
+        if self.rules.common.appearance == 0.0 || observations.iter().all(|o| o.embedding.is_none()) {
             return;
         }
-        let Self { matcher, tracks, seen, parameters, scale, .. } = self;
-        let moment = Moment { time, aspect, parameters, scale: *scale };
+        let Self { matcher, tracks, seen, rules, scale, .. } = self;
+        let parameters = &rules.common;
+        let moment = Moment { time, aspect, parameters, rules, scale: *scale };
         let fit = |tracked: &Tracked, at: usize| {
             let seen = &seen[at];
             let likeness = embedding(observations, seen).and_then(|e| tracked.appearance.likeness(e, scale));
@@ -300,16 +313,22 @@ impl Tracker {
     fn begin(&mut self, observations: &[Observation<'_>], time: u64, aspect: f32) {
         for i in 0..self.confident.len() {
             let seen = self.seen[self.confident[i]];
-            if seen.detection.confidence < self.parameters.new_confidence {
+            if seen.detection.confidence < self.rules.of(seen.label).new_confidence {
                 continue;
             }
-            if self.tracks.len() >= self.parameters.max_tracks as usize && !self.make_room() {
+            if self.tracks.len() >= self.rules.common.max_tracks as usize && !self.make_room() {
                 self.refused += 1;
                 continue;
             }
             self.next_id += 1;
             let state = if self.fresh { TrackState::Confirmed } else { TrackState::Tentative };
-            let moment = Moment { time, aspect, parameters: &self.parameters, scale: self.scale };
+            let moment = Moment {
+                time,
+                aspect,
+                parameters: &self.rules.common,
+                rules: &self.rules,
+                scale: self.scale,
+            };
             let appearance = self.spare.pop().unwrap_or_default();
             let look = embedding(observations, &seen);
             self.tracks.push(Tracked::new(self.next_id, state, &seen, look, &moment, appearance));
@@ -326,14 +345,17 @@ impl Tracker {
 
     /// Ends what a detector did not see for too long, and tracks of objects that others follow already.
     fn end_missed(&mut self, time: u64) {
-        let Parameters { max_lost, patience, .. } = self.parameters;
-        let (longest, patience) = (nanoseconds(max_lost), nanoseconds(patience));
         self.tracks.iter_mut().for_each(Tracked::look);
         self.confidence.learn(self.tracks.iter().filter(|t| t.now).map(|t| t.track.confidence));
-        let too_long =
-            |t: &Tracked| !t.now && time - t.matched > if t.is_tentative() { patience } else { longest };
+        let rules = std::mem::take(&mut self.rules);
+        let too_long = |t: &Tracked| {
+            let Parameters { max_lost, patience, .. } = *rules.of(t.track.label);
+            let longest = if t.is_tentative() { patience } else { max_lost };
+            !t.now && time - t.matched > nanoseconds(longest)
+        };
         self.end_where(EndReason::BrokenByView, |t| t.adrift && too_long(t));
         self.end_where(EndReason::Lost, too_long);
+        self.rules = rules;
         self.chosen.clear();
         for (i, lost) in self.tracks.iter().enumerate().filter(|(_, t)| !t.now && !t.adrift) {
             let twin = |t: &Tracked| {
@@ -361,9 +383,10 @@ impl Tracker {
     }
 
     fn report(&mut self, input: &Input<'_>, aspect: f32) -> &[Track] {
-        let Self { tracks, parameters, reported, confidence, history, .. } = self;
+        let Self { tracks, rules, reported, confidence, history, .. } = self;
+        let parameters = &rules.common;
         for tracked in &mut *tracks {
-            tracked.report(parameters, input.time, confidence.usual);
+            tracked.report(rules.of(tracked.track.label), input.time, confidence.usual);
         }
         let Parameters { retention, report_past, ground, .. } = *parameters;
         let live = tracks.iter_mut().map(|t| Live { now: t.now, track: &mut t.track });
@@ -373,6 +396,20 @@ impl Tracker {
         reported.extend(tracks.iter().map(|tracked| &tracked.track).filter(told));
         reported
     }
+}
+
+/// True for what another detector found too, with more confidence.
+fn found_better(observations: &[Observation<'_>], index: usize) -> bool {
+    let this = &observations[index];
+    let better = |(i, other): (usize, &Observation<'_>)| {
+        let surer = (other.detection.confidence, index) > (this.detection.confidence, i);
+        other.detector != this.detector
+            && other.label == this.label
+            && surer
+            && other.detection.bbox.meets(&this.detection.bbox)
+            && other.detection.bbox.iou(&this.detection.bbox) > SAME_OBJECT_IOU
+    };
+    observations.iter().enumerate().any(better)
 }
 
 /// Gives the observations of `pairs` to their tracks; what is left of `free` has none.
