@@ -1,7 +1,7 @@
 //! Tracks the detections of MOTChallenge sequences: `mot OUT SEQUENCE...`
 //!
-//! A SEQUENCE is a folder with `seqinfo.ini` and `det/det.txt`. OUT/<name>.txt gets the confirmed tracks that
-//! were matched on each frame, as `frame,id,x,y,width,height,confidence,-1,-1,-1` with frames from 1 and boxes
+//! A SEQUENCE is a folder with `seqinfo.ini` and `det/det.txt`. OUT/<name>.txt gets the tracks that
+//! are there on each frame, confirmed or coasted, as `frame,id,x,y,width,height,confidence,-1,-1,-1` with frames from 1 and boxes
 //! in pixels. Scores outside [0, 1] are clamped.
 
 use std::error::Error;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use gstnvperception::detection::Detection;
 use gstnvperception::geometry::BBox;
-use gstnvperception::track::{Input, Observation, Parameters, TrackState, Tracker};
+use gstnvperception::track::{Input, Observation, Parameters, Tracker};
 
 struct Sequence {
     name: String,
@@ -77,7 +77,7 @@ fn track(sequence: &Sequence) -> Result<String, std::fmt::Error> {
         let time = (i as f64 / sequence.frame_rate * 1e9) as u64;
         let aspect = sequence.width / sequence.height;
         let input = Input { time, aspect, observations: Some(observations), ..Input::default() };
-        for track in tracker.step(&input).iter().filter(|t| t.state == TrackState::Confirmed) {
+        for track in tracker.step(&input).iter().filter(|t| t.state.is_there()) {
             let b = track.bbox.scaled(sequence.width, sequence.height);
             let (frame, id, w, h) = (i + 1, track.id, b.width(), b.height());
             let (x, y, confidence) = (b.x_min, b.y_min, track.confidence);

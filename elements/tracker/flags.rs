@@ -1,9 +1,11 @@
-//! The values of the property `export`.
+//! The values of properties.
 
 // The macro leaves the comments out of what it makes.
 #![allow(missing_docs)]
 
 use gst::glib;
+
+use crate::track;
 
 /// What the tracker tells beside the tracks that are there.
 #[glib::flags(name = "GstNvpTrackerExport")]
@@ -28,5 +30,65 @@ pub enum Export {
 impl Default for Export {
     fn default() -> Self {
         Self::ENDED
+    }
+}
+
+/// Whose rules the tracker follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstNvpTrackerAlgorithm")]
+pub enum Algorithm {
+    /// Its own.
+    #[default]
+    #[enum_value(name = "The best of all, see the documentation", nick = "auto")]
+    Auto,
+    /// To compare with.
+    #[enum_value(name = "As SORT (Bewley et al., 2016), to compare with", nick = "sort")]
+    Sort,
+    /// To compare with.
+    #[enum_value(name = "As ByteTrack (Zhang et al., 2022), to compare with", nick = "bytetrack")]
+    ByteTrack,
+    /// To compare with.
+    #[enum_value(name = "As OC-SORT (Cao et al., 2023), to compare with", nick = "ocsort")]
+    OcSort,
+    /// To compare with.
+    #[enum_value(name = "As BoT-SORT (Aharon et al., 2022), to compare with", nick = "botsort")]
+    BotSort,
+}
+
+impl From<Algorithm> for track::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Auto => Self::Auto,
+            Algorithm::Sort => Self::Sort,
+            Algorithm::ByteTrack => Self::ByteTrack,
+            Algorithm::OcSort => Self::OcSort,
+            Algorithm::BotSort => Self::BotSort,
+        }
+    }
+}
+
+/// What becomes of tracks when the view jumps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstNvpTrackerOnEpoch")]
+pub enum OnEpoch {
+    /// They stay.
+    #[enum_value(name = "They go on as if nothing had happened", nick = "keep")]
+    Keep,
+    /// They may be recognised.
+    #[default]
+    #[enum_value(name = "They can be found again by their looks, for max-lost", nick = "reassociate")]
+    Reassociate,
+    /// They end.
+    #[enum_value(name = "They end", nick = "end")]
+    End,
+}
+
+impl From<OnEpoch> for track::OnEpoch {
+    fn from(policy: OnEpoch) -> Self {
+        match policy {
+            OnEpoch::Keep => Self::Keep,
+            OnEpoch::Reassociate => Self::Reassociate,
+            OnEpoch::End => Self::End,
+        }
     }
 }

@@ -7,13 +7,13 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::clock::StreamClock;
-use super::export::{self, Settings};
 use super::names::Names;
-use super::{Export, settings};
+use super::settings::{self, Settings};
+use super::{export, looks};
 use crate::elements::AUTHOR;
 use crate::elements::filter::{self, MetaFilter};
 use crate::elements::provenance::{Feed, now};
-use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta, ViewMeta};
+use crate::meta::{TrackMeta, ViewMeta};
 use crate::provenance::Stage;
 use crate::stats::Histogram;
 use crate::track::{Input, Observation, Tracker, Tracks};
@@ -23,16 +23,22 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("nvptracker", gst::DebugColorFlags::empty(), Some("Multi-object tracking"))
 });
 
+/// The way to the previous frame of a camera that stands still.
+const STILL: [f32; 9] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+
 /// What lives from start to stop.
 struct State {
     tracker: Tracker,
-    export: Export,
+    settings: Settings,
+    /// How many class names there were when the tracker was told of them.
+    known: usize,
     /// Names the run: ids are unique within it.
     run: Arc<str>,
     element: Arc<str>,
     names: Names,
     clock: StreamClock,
-    observations: Vec<Observation<'static>>,
+    /// Holds nothing but memory between frames.
+    memory: Vec<Observation<'static>>,
     counts: Counts,
 }
 
@@ -48,6 +54,8 @@ struct Counts {
     /// Believed tracks that ended, and those that live.
     ended: u64,
     alive: u64,
+    /// Detections that began no track for want of room.
+    refused: u64,
     step: Histogram,
 }
 
@@ -103,9 +111,14 @@ impl ObjectImpl for NvpTracker {
             settings.set(pspec.name(), value);
             settings.clone()
         };
-        let running = lock(&self.state).as_mut().map(|state| state.apply(&settings)).is_some();
-        if let (true, Some(wrong)) = (running && pspec.name() == "ground-homography", settings.wrong) {
-            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{wrong}; the former one stays"));
+        let wrong = settings.wrong(Some(pspec.name())).map(str::to_owned);
+        let running = lock(&self.state).as_mut().map(|state| state.apply(settings)).is_some();
+        if let (true, Some(wrong)) = (running, wrong) {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ["{wrong}; what it was before stays"]
+            );
         }
     }
 
@@ -198,58 +211,58 @@ impl MetaFilter for NvpTracker {
 }
 
 impl State {
-    fn apply(&mut self, settings: &Settings) {
-        self.tracker.set_parameters(settings.parameters);
-        self.export = settings.export;
+    fn apply(&mut self, settings: Settings) {
+        self.tracker.set_parameters(settings.parameters());
+        self.settings = settings;
+        self.tell_classes();
+    }
+
+    /// Tells the tracker of the classes that have settings and whose names are known by now.
+    fn tell_classes(&mut self) {
+        let names = self.names.table();
+        let known = |(name, parameters)| Some((names.find(name)?, parameters));
+        self.tracker.set_classes(self.settings.classes().filter_map(known));
+        self.known = names.len();
     }
 
     /// One step of the tracker with all detections of a buffer.
     fn track(&mut self, buffer: &gst::BufferRef) -> Tracks {
         let start = now();
-        let looked = self.observe(buffer);
+        let observations = looks::observations(buffer, &mut self.names, &mut self.memory);
+        if self.names.table().len() != self.known {
+            self.tell_classes();
+        }
         let (time, timed) = self.clock.time(buffer);
-        let observations = looked.then_some(self.observations.as_slice());
         let view = ViewMeta::get(buffer);
-        let to_previous = view.and_then(|view| view.to_previous().copied());
+        let still = view.is_some_and(|view| view.motion() == Motion::Stable);
+        let to_previous = view.and_then(|view| view.to_previous().copied()).or(still.then_some(STILL));
         let input = Input {
             time,
             aspect: self.clock.aspect(),
-            observations,
+            observations: observations.as_deref(),
             to_previous,
             to_reference: view.and_then(|view| view.to_reference().copied()),
             epoch: view.map(|view| view.epoch()),
             // What is not known to stand still is taken as moving.
-            moved_unknown: to_previous.is_none() && view.is_some_and(|v| v.motion() != Motion::Stable),
+            moved_unknown: to_previous.is_none() && view.is_some(),
         };
         // The tracks go into the buffer's metadata, which keeps them.
         let items = self.tracker.step(&input).to_vec();
         self.counts.frames += 1;
-        self.counts.predicted += u64::from(!looked);
+        self.counts.predicted += u64::from(observations.is_none());
         self.counts.untimed += u64::from(!timed);
         self.counts.tracks = items.last().map_or(0, |t| t.id).max(self.counts.tracks);
         self.counts.ended += self.tracker.ended().len() as u64;
         self.counts.alive = self.tracker.alive() as u64;
+        self.counts.refused = self.tracker.refused();
+        if let Some(observations) = observations {
+            self.memory = looks::recycled(observations);
+        }
         let (run, labels) = (self.run.clone(), self.names.table().clone());
         let mut tracks = Tracks { run, labels, items, ..Tracks::default() };
-        export::add(&mut tracks, self.export, &self.tracker);
+        export::add(&mut tracks, self.settings.export, &self.tracker);
         self.counts.step.record(now() - start);
         tracks
-    }
-
-    /// Collects the detections of all models; false when none looked at this frame.
-    fn observe(&mut self, buffer: &gst::BufferRef) -> bool {
-        self.observations.clear();
-        let mut looked = false;
-        for found in DetectionMeta::all(buffer).filter(DetectionsRef::are_objects) {
-            looked = true;
-            let indices = self.names.indices(found.labels());
-            self.observations.extend(found.items().iter().map(|detection| {
-                let class = usize::try_from(detection.class_id).ok();
-                let label = class.and_then(|class| indices.get(class)).copied().unwrap_or(-1);
-                Observation { detection: *detection, label, age: found.age(), embedding: None }
-            }));
-        }
-        looked
     }
 }
 
@@ -260,19 +273,20 @@ impl NvpTracker {
     /// What is wrong with a property.
     fn start(&self) -> Result<(), String> {
         let settings = lock(&self.settings).clone();
-        if let Some(wrong) = settings.wrong {
-            return Err(wrong);
+        if let Some(wrong) = settings.wrong(None) {
+            return Err(wrong.to_owned());
         }
         let run = uuid::Uuid::new_v4().to_string();
         gst::debug!(CAT, imp = self, "run {run}");
         let state = State {
-            tracker: Tracker::new(settings.parameters),
-            export: settings.export,
+            tracker: Tracker::new(settings.parameters()),
+            settings,
+            known: 0,
             run: run.into(),
             element: self.obj().name().as_str().into(),
             names: Names::default(),
             clock: StreamClock::default(),
-            observations: Vec::new(),
+            memory: Vec::new(),
             counts: Counts::default(),
         };
         *lock(&self.state) = Some(state);
@@ -281,7 +295,7 @@ impl NvpTracker {
 
     fn stats(&self) -> gst::Structure {
         let running = lock(&self.state).as_ref().map(|state| state.counts.clone());
-        let Counts { frames, predicted, untimed, tracks, ended, alive, step } =
+        let Counts { frames, predicted, untimed, tracks, ended, alive, refused, step } =
             running.unwrap_or_else(|| lock(&self.last_run).clone());
         gst::Structure::builder("application/x-nvp-tracker-stats")
             .field("frames", frames)
@@ -290,6 +304,7 @@ impl NvpTracker {
             .field("tracks", tracks)
             .field("ended", ended)
             .field("alive", alive)
+            .field("refused", refused)
             .field("step-p50", step.quantile(0.50))
             .field("step-p95", step.quantile(0.95))
             .field("step-p99", step.quantile(0.99))

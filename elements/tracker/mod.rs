@@ -39,14 +39,17 @@
 use gst::glib;
 use gst::prelude::*;
 
+mod classes;
 mod clock;
 mod export;
 mod flags;
+mod ground;
 mod imp;
+mod looks;
 mod names;
 mod settings;
 
-pub use flags::Export;
+pub use flags::{Algorithm, Export, OnEpoch};
 
 glib::wrapper! {
     /// See the [module's page](self).

@@ -3,9 +3,8 @@
 use std::io::Write;
 
 use super::RecordSource;
-use crate::track::TrackState;
 
-/// Appends one row for each confirmed track of the frame, that is for each track matched on it:
+/// Appends one row for each track that is there on the frame, confirmed or coasted:
 /// `frame,id,x,y,w,h,conf,-1,-1,-1`.
 ///
 /// Frames count from 1 (`seq + 1`). The box is in pixels from the picture's top left corner, to 1/100 of a pixel,
@@ -14,7 +13,7 @@ pub fn write_rows(out: &mut Vec<u8>, source: &impl RecordSource) {
     let header = source.header();
     let (width, height) = (header.width as f32, header.height as f32);
     let tracks = source.tracks().into_iter().flatten();
-    for track in tracks.filter(|t| t.state == TrackState::Confirmed && t.bbox.is_valid()) {
+    for track in tracks.filter(|t| t.state.is_there() && t.bbox.is_valid()) {
         let b = track.bbox.scaled(width, height);
         let confidence = if track.confidence.is_finite() { track.confidence } else { -1.0 };
         writeln!(
@@ -36,13 +35,14 @@ mod tests {
     use super::*;
     use crate::geometry::BBox;
     use crate::record::{FrameRecord, TrackRecord};
+    use crate::track::TrackState;
 
     fn track(id: u64, state: TrackState, bbox: BBox, confidence: f32) -> TrackRecord<'static> {
         TrackRecord { id, state, confidence, bbox, ..TrackRecord::default() }
     }
 
     #[test]
-    fn confirmed_tracks_have_rows_in_pixels() {
+    fn tracks_that_are_there_have_rows_in_pixels() {
         let inside = BBox::new(0.25, 0.5, 0.5, 1.0);
         let record = FrameRecord {
             seq: 6,
@@ -61,6 +61,7 @@ mod tests {
         let mut out = Vec::new();
         write_rows(&mut out, &record);
         let rows = "7,2,160.00,240.00,160.00,240.00,0.8750,-1,-1,-1\n\
+                    7,3,160.00,240.00,160.00,240.00,0.9000,-1,-1,-1\n\
                     7,5,-80.00,0.00,160.00,600.00,-1.0000,-1,-1,-1\n";
         assert_eq!(String::from_utf8(out).unwrap(), rows);
     }

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use super::LEAST_IOU;
 use crate::assignment::Assignment;
 use crate::scene::{LEAST_VISIBLE, TrueObject};
-use crate::track::{Track, TrackState};
+use crate::track::Track;
 
 /// Compares tracks with the truth, frame by frame.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ pub struct Scores {
 }
 
 impl Scorer {
-    /// Scores one frame and gives the indices of the tracks that counted: the confirmed ones, but for those on
+    /// Scores one frame and gives the indices of the tracks that counted: those that are there, but for those on
     /// objects that are too well hidden. `aspect` is the picture's width over its height.
     pub fn frame(&mut self, objects: &[TrueObject], tracks: &[Track], aspect: f32) -> &[usize] {
         self.choose(objects, tracks);
@@ -109,15 +109,15 @@ impl Scorer {
         for object in objects {
             for (column, track) in tracks.iter().enumerate() {
                 let iou = object.bbox.iou(&track.bbox);
-                if track.state == TrackState::Confirmed && iou >= LEAST_IOU {
+                if track.state.is_there() && iou >= LEAST_IOU {
                     self.assignment.allow(column, Assignment::UNMATCHED - f64::from(iou));
                 }
             }
             self.assignment.end_row();
         }
         self.counted.clear();
-        let confirmed = |i: &usize| tracks[*i].state == TrackState::Confirmed;
-        self.counted.extend((0..tracks.len()).filter(confirmed));
+        let there = |i: &usize| tracks[*i].state.is_there();
+        self.counted.extend((0..tracks.len()).filter(there));
         for (row, column) in self.assignment.solve() {
             if objects[row].visibility < LEAST_VISIBLE {
                 self.counted.retain(|i| *i != column);
@@ -184,6 +184,7 @@ impl Scorer {
 mod tests {
     use super::*;
     use crate::geometry::BBox;
+    use crate::track::TrackState;
 
     fn object(id: u64, x: f32) -> TrueObject {
         TrueObject { id, bbox: BBox::new(x, 0.0, x + 0.1, 0.2), visibility: 1.0, class_id: 0 }

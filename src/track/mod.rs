@@ -64,6 +64,11 @@ impl TrackState {
     /// All of them, by number.
     pub const ALL: [Self; 4] = [Self::Tentative, Self::Confirmed, Self::Coasted, Self::Lost];
 
+    /// True for a track that is believed to be there on the frame, seen or not.
+    pub const fn is_there(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Coasted)
+    }
+
     /// The name used in JSON and in pictures.
     pub const fn as_str(self) -> &'static str {
         match self {
