@@ -198,7 +198,10 @@ fn mot_rows_are_in_pixels() {
     bench.harness.push(seen(0)).unwrap();
     bench.push(1).unwrap();
     bench.stop();
-    assert_eq!(fs::read_to_string(&out).unwrap(), "42,7,160.00,180.00,160.00,270.00,0.7500,-1,-1,-1\n42,8,160.00,180.00,160.00,270.00,0.7500,-1,-1,-1\n");
+    assert_eq!(
+        fs::read_to_string(&out).unwrap(),
+        "42,7,160.00,180.00,160.00,270.00,0.7500,-1,-1,-1\n42,8,160.00,180.00,160.00,270.00,0.7500,-1,-1,-1\n"
+    );
     assert_eq!((bench.stat("frames"), bench.stat("written")), (2, 2));
 }
 

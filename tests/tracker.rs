@@ -5,10 +5,10 @@ use std::sync::Once;
 use gst::glib;
 use gst::prelude::*;
 use gst_check::Harness;
-use gstnvperception::detection::{Detection, Detections, Labels};
+use gstnvperception::detection::{Detection, Detections, Labels, Parent, Task};
 use gstnvperception::geometry::BBox;
 use gstnvperception::meta::{DetectionMeta, ProvenanceMeta, TrackMeta, ViewMeta};
-use gstnvperception::track::{Closed, EndReason, Opened, PastKind, TrackState, Tracks};
+use gstnvperception::track::{Closed, Continuity, EndReason, Opened, PastKind, TrackState, Tracks};
 use gstnvperception::view::{Motion, View};
 
 #[path = "common/foreign.rs"]
@@ -143,22 +143,103 @@ fn one_name_from_two_models_is_one_class() {
     rig.track(0, &person());
     let tracks = rig.track(40, &[found("other", &["person"], 0)]);
     assert_eq!(ids(&tracks), [(1, TrackState::Confirmed)]);
+    rig.element.set_property("class-voting", false);
     let tracks = rig.track(80, &[found("third", &["dog"], 0)]);
     assert_eq!(ids(&tracks), [(1, TrackState::Coasted), (2, TrackState::Tentative)]);
     assert_eq!(tracks.labels.get(tracks.items[1].label), Some("dog"));
 }
 
 #[test]
+fn two_detectors_see_one_object() {
+    let mut rig = Rig::new();
+    let both = [person()[0].clone(), found("other", &["person"], 0)];
+    assert_eq!(ids(&rig.track(0, &both)), [(1, TrackState::Confirmed)]);
+    assert_eq!(ids(&rig.track(40, &both)), [(1, TrackState::Confirmed)]);
+}
+
+/// What a re-identification model says of the object.
+fn look(embedding: [f32; 2]) -> Detections {
+    let mut look = Detections {
+        model: "reid".into(),
+        task: Task::Embed,
+        items: vec![person()[0].items[0]],
+        parents: vec![Parent { track: 0, age: 0, model: 0, item: 0 }],
+        parent_models: ["detector"].into_iter().collect(),
+        ..Detections::default()
+    };
+    look.details.embeddings.push(&embedding);
+    look
+}
+
+#[test]
+fn an_object_is_found_again_by_its_looks() {
+    let again = |embedding: [f32; 2]| {
+        let mut rig = Rig::new();
+        for i in 0..5 {
+            rig.track(40 * i, &[person()[0].clone(), look([0.6, 0.8])]);
+        }
+        let nothing = [Detections { items: Vec::new(), ..person()[0].clone() }];
+        rig.track(240, &nothing);
+        let mut far = person()[0].clone();
+        far.items[0].bbox = BBox::from_center(0.62, 0.5, 0.1, 0.3);
+        let tracks = rig.track(600, &[far, look(embedding)]);
+        (tracks.items[0].id, tracks.items[0].continuity)
+    };
+    assert_eq!(again([0.6, 0.8]), (1, Continuity::Reassociated));
+    assert_eq!(again([0.8, -0.6]), (2, Continuity::Continued));
+}
+
+#[test]
+fn a_class_may_have_its_own_settings() {
+    let mut rig = Rig::with(&[("class-settings", "person: new-confidence=0.95; dog: coast=2")]);
+    assert_eq!(ids(&rig.track(0, &person())), []);
+    assert_eq!(
+        ids(&rig.track(40, &[found("detector", &["car", "person"], 0)])),
+        [(1, TrackState::Tentative)]
+    );
+    let bus = gst::Bus::new();
+    rig.element.set_bus(Some(&bus));
+    rig.element.set_property("class-settings", "person: new-confidence=95");
+    let message = bus.pop_filtered(&[gst::MessageType::Warning]).unwrap();
+    let gst::MessageView::Warning(warning) = message.view() else { unreachable!() };
+    let said = warning.error().to_string();
+    assert!(said.contains("class-settings has new-confidence=95, which is no number from 0 to 1"), "{said}");
+    let kept: String = rig.element.property("class-settings");
+    assert_eq!(kept, "person: new-confidence=0.95; dog: coast=2");
+}
+
+#[test]
+fn an_algorithm_sets_what_was_not_set() {
+    let rig = Rig::with(&[("iou", "0.4"), ("algorithm", "sort"), ("momentum", "0.5")]);
+    let number = |name: &str| rig.element.property::<f32>(name);
+    assert_eq!((number("iou"), number("momentum"), number("max-lost")), (0.4, 0.5, 0.07));
+    assert!(!rig.element.property::<bool>("shared-motion"));
+    rig.element.set_property_from_str("algorithm", "auto");
+    assert_eq!((number("iou"), number("max-lost")), (0.4, 2.0));
+}
+
+#[test]
+fn more_tracks_than_there_may_be_are_refused() {
+    let mut rig = Rig::with(&[("max-tracks", "1")]);
+    let mut two = person()[0].clone();
+    two.items.push(Detection { bbox: BBox::from_center(0.2, 0.5, 0.1, 0.3), ..two.items[0] });
+    assert_eq!(ids(&rig.track(0, &[two])).len(), 1);
+    assert_eq!(rig.stat("refused"), 1);
+}
+
+#[test]
 fn absent_metadata_is_predicted_and_an_empty_list_is_nothing_seen() {
     let mut rig = Rig::new();
     rig.track(0, &person());
-    assert_eq!(ids(&rig.track(5_000, &[])), []);
+    (1..12).for_each(|i| drop(rig.track(40 * i, &person())));
+    assert_eq!(ids(&rig.track(5_000, &[])), [(1, TrackState::Coasted)], "nobody looked");
     assert_eq!(ids(&rig.track(5_040, &person())), [(1, TrackState::Confirmed)]);
     let nothing = [Detections { items: Vec::new(), ..person()[0].clone() }];
     assert_eq!(ids(&rig.track(5_080, &nothing)), [(1, TrackState::Coasted)]);
+    assert_eq!(ids(&rig.track(5_400, &nothing)), [], "lost");
     assert_eq!(ids(&rig.track(9_000, &nothing)), []);
     assert_eq!(ids(&rig.track(9_040, &person())), [(2, TrackState::Tentative)]);
-    assert_eq!((rig.stat("frames"), rig.stat("predicted"), rig.stat("tracks")), (6, 1, 2));
+    assert_eq!((rig.stat("frames"), rig.stat("predicted"), rig.stat("tracks")), (18, 1, 2));
 }
 
 #[test]
@@ -228,11 +309,11 @@ fn every_property_may_change_while_playing_and_tracks_are_kept() {
     rig.element.set_property_from_str("export", "lost+ended");
     rig.element.set_property("coast", 0.0f32);
     let nothing = [Detections { items: Vec::new(), ..person()[0].clone() }];
-    assert_eq!(ids(&rig.track(2_000, &nothing)), []);
+    assert_eq!(ids(&rig.track(5_000, &nothing)), []);
     rig.element.set_property("max-lost", 5.0f32);
-    rig.track(2_040, &person());
-    rig.track(2_080, &person());
-    assert_eq!(ids(&rig.track(2_120, &nothing)), [(2, TrackState::Lost)]);
+    rig.track(5_040, &person());
+    rig.track(5_080, &person());
+    assert_eq!(ids(&rig.track(5_120, &nothing)), [(2, TrackState::Lost)]);
 }
 
 #[test]
@@ -258,7 +339,7 @@ fn a_walk_is_measured_in_the_picture_and_in_metres() {
 /// The camera pans over an object that stands still, jumps, and then moves by nobody knows how much.
 #[test]
 fn what_the_camera_does_is_not_what_the_object_does() {
-    let mut rig = Rig::with(&[("export", "ended+trajectories+live-trajectories")]);
+    let mut rig = Rig::with(&[("export", "ended+trajectories+live-trajectories"), ("on-epoch", "keep")]);
     let pan = |epoch| View {
         epoch,
         to_previous: Some([1.0, 0.0, 0.005, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]),
@@ -280,7 +361,7 @@ fn what_the_camera_does_is_not_what_the_object_does() {
     assert_eq!(segments, wanted);
     let still = View { motion: Motion::Stable, to_previous: None, ..pan(2) };
     assert_eq!(rig.see(2480, x(60), Some(still)).segments.len(), 3);
-    let ended = rig.see(4000, None, None);
+    let ended = rig.see(6000, None, None);
     assert_eq!(ended.segments.iter().map(|s| s.closed).next_back(), Some(Closed::Ended));
     assert_eq!(ended.segments.iter().map(|s| s.count as usize).sum::<usize>(), ended.points.len());
 }
@@ -291,15 +372,15 @@ fn ends_are_told_once() {
     assert_eq!(rig.see(0, Some(0.5), None).ended, Some(vec![]));
     rig.see(40, Some(0.5), None);
     assert_eq!((rig.stat("ended"), rig.stat("alive")), (0, 1));
-    let ended = rig.see(1100, None, None).ended.unwrap();
+    let ended = rig.see(2100, None, None).ended.unwrap();
     let told: Vec<_> =
         ended.iter().map(|e| (e.track.id, e.reason, e.track.age, e.track.since_match)).collect();
-    assert_eq!(told, [(1, EndReason::Lost, 1_100_000_000, 1_060_000_000)]);
-    let after = rig.see(1140, None, None);
+    assert_eq!(told, [(1, EndReason::Lost, 2_100_000_000, 2_060_000_000)]);
+    let after = rig.see(2140, None, None);
     assert_eq!((after.ended, after.past, after.segments.len()), (Some(vec![]), None, 0));
     assert_eq!((rig.stat("ended"), rig.stat("alive")), (1, 0));
     rig.element.set_property_from_str("export", "");
-    assert_eq!(rig.see(1180, None, None).ended, None);
+    assert_eq!(rig.see(2180, None, None).ended, None);
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl ObjectImpl for NvpTracker {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Settings,
-                ["{wrong}; what it was before stays"]
+                ("{wrong}; what it was before stays")
             );
         }
     }

@@ -288,7 +288,10 @@ impl Tracker {
             |t| !t.is_tentative() && t.missed || t.adrift,
             fit,
         );
+        // Where it was expected means nothing any more.
+        pairs.iter().for_each(|(track, _)| tracks[*track].adrift = true);
         take(tracks, seen, free, pairs, observations, &moment);
+        pairs.iter().for_each(|(track, _)| tracks[*track].recognised = true);
     }
 
     /// Learns how alike the same and other objects are in this stream.
