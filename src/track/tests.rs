@@ -114,6 +114,53 @@ fn a_frame_that_nobody_looked_at_ends_nothing() {
 }
 
 #[test]
+fn a_leap_of_an_hour_ends_all_tracks_and_equal_times_none() {
+    let (mut tracker, time) = seasoned(Parameters::default(), 5);
+    let again = step(&mut tracker, time - SECOND / 25, &[seen(0.5, 0.5, 0.9, 0)]);
+    assert_eq!((again[0].id, again[0].state), (1, TrackState::Confirmed));
+    let after = step(&mut tracker, time + 3600 * SECOND, &[seen(0.5, 0.5, 0.9, 0)]);
+    assert_eq!((after.len(), after[0].id), (1, 2));
+    assert_eq!(
+        tracker.ended().iter().map(|e| (e.track.id, e.reason)).collect::<Vec<_>>(),
+        [(1, EndReason::Lost)]
+    );
+}
+
+#[test]
+fn what_is_no_detection_is_not_looked_at() {
+    let mut tracker = Tracker::new(Parameters::default());
+    let boxed = |bbox| Observation {
+        detection: Detection { bbox, confidence: 0.9, class_id: 0 },
+        ..seen(0.0, 0.0, 0.9, 0)
+    };
+    let wrong = [
+        boxed(BBox::new(0.5, 0.5, 0.5, 0.7)),
+        boxed(BBox::new(0.5, 0.5, 0.4, 0.7)),
+        boxed(BBox::new(1.2, 0.5, 1.4, 0.7)),
+        boxed(BBox::new(f32::NAN, 0.5, 0.4, 0.7)),
+        boxed(BBox::new(0.1, 0.5, f32::INFINITY, 0.7)),
+        seen(0.5, 0.5, f32::NAN, 0),
+    ];
+    assert_eq!(step(&mut tracker, 0, &wrong), []);
+    assert_eq!(step(&mut tracker, SECOND / 25, &[seen(0.5, 0.5, f32::INFINITY, 0)])[0].confidence, 1.0);
+}
+
+#[test]
+fn five_thousand_detections_are_bounded() {
+    let mut tracker = Tracker::new(Parameters::default());
+    let crowd: Vec<_> =
+        (0..5000).map(|i| seen((i % 100) as f32 / 100.0, (i / 100) as f32 / 50.0, 0.9, 0)).collect();
+    for frame in 0..3 {
+        assert_eq!(step(&mut tracker, SECOND * frame / 25, &crowd).len(), 1000);
+    }
+    assert!(tracker.refused() > 2000);
+    // The same one five thousand times.
+    let mut tracker = Tracker::new(Parameters::default());
+    let pile = vec![seen(0.5, 0.5, 0.9, 0); 5000];
+    (0..3).for_each(|frame| assert!(step(&mut tracker, SECOND * frame / 25, &pile).len() <= 1000));
+}
+
+#[test]
 fn the_class_of_a_track_is_decided_by_vote() {
     let mut tracker = Tracker::new(Parameters::default());
     let mut classes = Vec::new();

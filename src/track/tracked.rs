@@ -18,6 +18,8 @@ pub(super) struct Seen {
     pub(super) label: i32,
     /// Nanoseconds since it was there.
     pub(super) age: u64,
+    /// Who found it.
+    pub(super) detector: u32,
 }
 
 /// What every decision about a pair needs to know of the frame.

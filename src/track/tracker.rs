@@ -12,11 +12,18 @@ use super::{
     TrackState, Trajectory, nanoseconds,
 };
 use crate::detection::Detection;
+use crate::geometry::BBox;
 
 /// Two tracks that overlap more than this are of one object.
 const DUPLICATE_IOU: f32 = 0.85;
+/// Everything that can be seen.
+const PICTURE: BBox = BBox::new(0.0, 0.0, 1.0, 1.0);
+/// A gap between two frames that is longer than this and what lost tracks are kept for ends them all.
+const LONGEST_GAP: u64 = 10_000_000_000;
 /// What two detectors found is one object from this overlap on.
 const SAME_OBJECT_IOU: f32 = 0.6;
+/// What one detector found twice is one object from this overlap on.
+const DOUBLE_IOU: f32 = 0.95;
 /// Moves of the view that are remembered: more than a detector beside the stream can be behind.
 const MOST_VIEWS: usize = 256;
 /// A lost track is found again by its looks alone from this likeness on; 1 is what the same object usually has.
@@ -68,8 +75,9 @@ pub struct Tracker {
     /// Indices into `seen` that have no track yet.
     confident: Vec<usize>,
     doubtful: Vec<usize>,
-    /// Indices of tracks.
+    /// Indices of tracks, or into `seen`.
     chosen: Vec<usize>,
+    kept: Vec<usize>,
     /// Memory of tracks that have ended.
     spare: Vec<Appearance>,
     reported: Vec<Track>,
@@ -118,8 +126,9 @@ impl Tracker {
     /// Handles a frame and gives the tracks that have something to say on it, by rising id: tentative and
     /// confirmed ones that were matched, coasted ones, and lost ones with [`Parameters::report_lost`].
     ///
-    /// The box of a matched track is the filtered one. Time that goes backwards ends all tracks.
-    /// Detections whose boxes are empty, inverted or not finite are not looked at.
+    /// The box of a matched track is the filtered one. Time that goes backwards, or leaps by more than ten seconds and
+    /// [`Parameters::max_lost`], ends all tracks. Detections whose boxes are empty, inverted, not finite or wholly
+    /// outside the picture are not looked at, nor are those whose confidence is no number; more than 1 counts as 1.
     pub fn step(&mut self, input: &Input<'_>) -> &[Track] {
         let aspect = if input.aspect.is_finite() && input.aspect > 0.0 { input.aspect } else { 1.0 };
         if self.time.is_some_and(|last| input.time < last) {
@@ -189,6 +198,9 @@ impl Tracker {
     /// Moves all tracks to the time of the frame and into its view.
     fn advance(&mut self, input: &Input<'_>, aspect: f32) {
         let elapsed = self.time.map_or(0, |last| input.time - last);
+        if elapsed > nanoseconds(self.rules.common.max_lost) + LONGEST_GAP {
+            self.end_where(EndReason::Lost, |_| true);
+        }
         let transition = Transition::new(&self.rules.common.motion, elapsed as f64 / 1e9);
         let to_previous = input.to_previous.as_ref().filter(|_| self.rules.common.follow_view);
         for tracked in &mut self.tracks {
@@ -212,24 +224,50 @@ impl Tracker {
     /// Brings the observations into the view of this frame and tells confident from doubtful ones.
     fn bring(&mut self, observations: &[Observation<'_>], time: u64) {
         self.seen.clear();
-        self.confident.clear();
-        self.doubtful.clear();
-        let several = observations.windows(2).any(|pair| pair[0].detector != pair[1].detector);
-        for (index, Observation { detection, label, age, .. }) in observations.iter().enumerate() {
+        for (index, Observation { detection, label, age, detector, .. }) in observations.iter().enumerate() {
             let there = time.saturating_sub(*age);
             let since = self.views.iter().filter(|(when, _)| *age > 0 && *when > there);
             let bbox = since.fold(detection.bbox, |bbox, (_, to_previous)| followed(&bbox, to_previous));
-            if !bbox.is_valid() || several && found_better(observations, index) {
-                continue;
+            let confidence = detection.confidence.min(1.0);
+            if bbox.is_valid() && bbox.meets(&PICTURE) && !detection.confidence.is_nan() {
+                let detection = Detection { bbox, confidence, ..*detection };
+                self.seen.push(Seen { index, detection, label: *label, age: *age, detector: *detector });
             }
+        }
+        self.drop_doubles();
+        self.confident.clear();
+        self.doubtful.clear();
+        for (i, Seen { detection, label, .. }) in self.seen.iter().enumerate() {
             let Parameters { high_confidence, low_confidence, .. } = *self.rules.of(*label);
             if detection.confidence >= high_confidence {
-                self.confident.push(self.seen.len());
+                self.confident.push(i);
             } else if detection.confidence >= low_confidence {
-                self.doubtful.push(self.seen.len());
+                self.doubtful.push(i);
             }
-            let detection = Detection { bbox, ..*detection };
-            self.seen.push(Seen { index, detection, label: *label, age: *age });
+        }
+    }
+
+    /// Leaves one observation of each object, the most confident, and no more than there can be tracks, twice.
+    fn drop_doubles(&mut self) {
+        let Self { seen, chosen, kept, rules, .. } = self;
+        let most = 2 * rules.common.max_tracks as usize;
+        chosen.clear();
+        chosen.extend(0..seen.len());
+        chosen.sort_unstable_by(|a, b| {
+            seen[*b].detection.confidence.total_cmp(&seen[*a].detection.confidence).then(a.cmp(b))
+        });
+        kept.clear();
+        for i in chosen.iter().copied() {
+            if kept.len() < most && !kept.iter().any(|better| is_double(&seen[i], &seen[*better])) {
+                kept.push(i);
+            }
+        }
+        if kept.len() < seen.len() {
+            kept.sort_unstable();
+            for (to, from) in kept.iter().enumerate() {
+                seen[to] = seen[*from];
+            }
+            seen.truncate(kept.len());
         }
     }
 
@@ -401,18 +439,11 @@ impl Tracker {
     }
 }
 
-/// True for what another detector found too, with more confidence.
-fn found_better(observations: &[Observation<'_>], index: usize) -> bool {
-    let this = &observations[index];
-    let better = |(i, other): (usize, &Observation<'_>)| {
-        let surer = (other.detection.confidence, index) > (this.detection.confidence, i);
-        other.detector != this.detector
-            && other.label == this.label
-            && surer
-            && other.detection.bbox.meets(&this.detection.bbox)
-            && other.detection.bbox.iou(&this.detection.bbox) > SAME_OBJECT_IOU
-    };
-    observations.iter().enumerate().any(better)
+/// True for an observation of the object that another one is of, whoever found it.
+fn is_double(seen: &Seen, better: &Seen) -> bool {
+    let (own, other) = (&seen.detection.bbox, &better.detection.bbox);
+    let least = if seen.detector == better.detector { DOUBLE_IOU } else { SAME_OBJECT_IOU };
+    seen.label == better.label && own.meets(other) && own.iou(other) > least
 }
 
 /// Gives the observations of `pairs` to their tracks; what is left of `free` has none.
