@@ -229,6 +229,19 @@ fn replay() {
 }
 
 #[test]
+fn reidentify() {
+    let place = Place::new("reidentify");
+    place.run("reidentify.launch");
+    let records = records(&std::fs::read_to_string(place.out("jsonl")).unwrap());
+    assert_eq!(records.len(), FRAMES);
+    for record in &records {
+        let looks = record["detections"].as_array().unwrap().iter().filter(|d| d["task"] == "embed").count();
+        assert!(looks > 0, "{record}");
+        assert_eq!(record["tracks"][0]["id"], 1, "{record}");
+    }
+}
+
+#[test]
 fn scene() {
     Place::new("scene").run("scene.launch");
 }
@@ -261,5 +274,8 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
         "each that the README shows is a file"
     );
     names.sort();
-    assert_eq!(names, ["annotate", "async", "cascade", "json", "live", "mot", "replay", "scene", "watch"]);
+    assert_eq!(
+        names,
+        ["annotate", "async", "cascade", "json", "live", "mot", "reidentify", "replay", "scene", "watch"]
+    );
 }

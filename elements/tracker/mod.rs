@@ -8,13 +8,36 @@
 //!     ! nvptracker ! nvpoverlay ! videoconvert ! autovideosink
 //! ```
 //!
-//! Where the buffer has a [`ViewMeta`](crate::meta::ViewMeta), tracks follow the camera's motion.
+//! Time steps come from the buffers' running time, so neither the frame rate nor left-out frames nor `interval` nor a
+//! detector beside the stream need tuning. A buffer without detections metadata was not looked at and is predicted; one
+//! with an empty list had nothing in view. A buffer without PTS counts as one frame of the caps' rate after its
+//! predecessor. A flush, a jump back in time or a gap of more than ten seconds ends all tracks; ids are never used
+//! again, stay below 2^53 and are unique within the run that the metadata name.
 //!
-//! Time steps come from the buffers' running time, so neither the frame rate nor left-out frames need
-//! tuning. A buffer without detections metadata (with `nvpinference interval=N`, say) is predicted; one with an
-//! empty list had nothing in view. A buffer without PTS counts as one frame of the caps' rate after its
-//! predecessor. A flush or a jump in time ends all tracks; ids are never used again. See
-//! [`crate::track`] for the algorithm and what the states mean.
+//! Tracks follow the camera: by the [`ViewMeta`](crate::meta::ViewMeta) of the buffer, and where there is none by what
+//! all tracks have in common (`shared-motion`). When the view jumps (a new epoch), `on-epoch` decides: tracks go on,
+//! end, or wait to be recognised; each says whether it goes on, was found again or was broken off (`continuity`).
+//!
+//! With a re-identification model between detector and tracker, looks tell people apart and find them again:
+//!
+//! ```text
+//! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! nvpinference model=yolox_nano.onnx \
+//!     ! nvpinference model=osnet.onnx region=detections ! nvptracker ! nvpoverlay ! videoconvert ! autovideosink
+//! ```
+//!
+//! Several detectors may look at the stream: classes of one name are one class, and what two of them find in one place
+//! is one object. Where a detector cannot decide between classes, the track's is decided by vote (`class-voting`).
+//! Classes may have settings of their own: `class-settings="person: max-lost=5; car: coast=1"`.
+//!
+//! | a track is | when | in JSON and MOT text |
+//! |---|---|---|
+//! | tentative | seen too briefly to be believed (`evidence`, `probation`; ends after `patience`) | JSON |
+//! | confirmed | believed and seen on this frame | both |
+//! | coasted | not seen, but likely to be where it is predicted (`coast`, `reliability`) | both |
+//! | lost | not seen for longer; found again within `max-lost` | with `export=lost` JSON |
+//!
+//! `algorithm` follows the rules of other trackers instead, to compare with; [`crate::track`] says what each idea is and
+//! where it comes from.
 //!
 //! Each track says how it moves ([`TrackMotion`](crate::track::TrackMotion)): its way, displacement, speed and
 //! direction since the current view began, free of the camera's motion, and whether it keeps its place. With

@@ -1,15 +1,33 @@
 //! Multi-object tracking: from the detections of each frame to identities over time.
 //!
-//! [`Tracker::step`] associates a frame's detections with the tracks in two stages, in the manner of
-//! ByteTrack (Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV
-//! 2022): confident detections first, with all tracks; then the doubtful ones, which alone would start no
-//! track, with the tracks that were seen last time and found no confident partner. Assignments are optimal,
-//! and boxes move by a Kalman filter in real time, so the frame rate does not matter.
+//! [`Tracker::step`] is one frame. What it does, in order, and whose idea it is:
 //!
-//! A track's life: a detection that is confident enough begins one, *tentative* until it was matched again
-//! (see [`Parameters::probation`]); those of a run's first frame are believed at once. *Confirmed* tracks
-//! that are not matched are *coasted*, then *lost*, and end after [`Parameters::max_lost`]. Time without a
-//! detector's look at the frame counts, but only such a look can end a track.
+//! 1. **Predict.** Boxes move by a Kalman filter in real time, in units of the object's own size, so neither the
+//!    frame rate nor left-out frames nor the resolution need tuning. Velocities fade (an Ornstein-Uhlenbeck process;
+//!    Singer, "Estimating Optimal Tracking Filter Performance for Manned Maneuvering Targets", 1970).
+//! 2. **Follow the camera**, by the view's homography where it is known (BoT-SORT; Aharon et al., arXiv 2206.14651),
+//!    otherwise by what the tracks have in common: the median of what all of them are off by, where it stands out
+//!    from their spread. That needs no pixels and finds most of what image registration finds.
+//! 3. **Associate** confident detections with all tracks, then doubtful ones with the tracks seen last time, then
+//!    what is left of the confident ones with tentative tracks (ByteTrack; Zhang et al., ECCV 2022). Assignments
+//!    are optimal. A pair is worth its IoU, times its overlap in height alone and less for an unexpected size
+//!    (height-modulated IoU; Yang et al., "Hybrid-SORT", AAAI 2024), times the detection's confidence, a little less
+//!    the longer the track was not seen, and more for going on in the direction of the last second (OC-SORT; Cao et
+//!    al., CVPR 2023) and for looking alike, where a re-identification model has looked.
+//! 4. **Recognise** lost tracks by their looks where they can have got to, or anywhere once the view has jumped: an
+//!    average that confident detections move most, and a gallery (Deep OC-SORT; Maggiolino et al., ICIP 2023;
+//!    DeepSORT; Wojke et al., ICIP 2017). Cosines are read against what is usual in the stream, so no threshold
+//!    depends on the model.
+//! 5. **Begin and end.** A new track is believed when the confidences it was seen with add up to
+//!    [`Parameters::evidence`]: two sights of a sure detector, three of an unsure one. Those of a run's first frame
+//!    are believed at once. A track on which another lies has ended, and so has one unseen for
+//!    [`Parameters::max_lost`].
+//!
+//! A track is *tentative* until it is believed, then *confirmed*. One that is not seen on a frame is *coasted* while it
+//! is likely to be there unseen: it is within the picture, was seen lately, on most looks and with no less confidence
+//! than is usual. Detectors miss objects that are in plain sight more often than objects vanish, so telling those
+//! places finds more than it invents. After that it is *lost*. A frame that no detector looked at is no miss: tracks
+//! coast through it.
 //!
 //! Beside where a track is, a tracker tells how it moves ([`TrackMotion`]), which way it went
 //! ([`Tracker::trajectory`]), that it ended and why ([`Tracker::ended`]), and what its earlier frames were once
