@@ -10,7 +10,8 @@ use super::flow::Verdict;
 use super::imp::{CAT, NvpInference};
 use super::mailbox::Finished;
 use super::trouble::Trouble;
-use super::worker::{Report, lock};
+use super::worker::{Report, add, lock};
+use crate::detection::{Found, Parent};
 use crate::elements::provenance::now;
 use crate::meta::DetectionMeta;
 use crate::provenance::{Outcome, Stage};
@@ -28,7 +29,8 @@ impl NvpInference {
         verdict: Verdict,
     ) -> Result<(), gst::FlowError> {
         match verdict {
-            Verdict::Inferred(report) => {
+            Verdict::Inferred(mut report) => {
+                self.recall(&mut report);
                 self.note(&report);
                 self.attach(buffer, *report);
             }
@@ -65,6 +67,7 @@ impl NvpInference {
     ) -> Result<(), gst::FlowError> {
         match finished.verdict {
             Verdict::Inferred(mut report) => {
+                self.recall(&mut report);
                 self.note(&report);
                 let age = buffer.pts().zip(finished.pts).map(|(now, then)| now.saturating_sub(then));
                 report.detections.age = age.map_or(0, gst::ClockTime::nseconds);
@@ -88,6 +91,22 @@ impl NvpInference {
         let generation = self.shared.config().generation;
         let outcome = Outcome::Skipped(Skip::Async.as_str().into());
         self.sign(buffer, Stage { generation, start: arrived, end: now(), outcome, ..Stage::default() });
+    }
+
+    /// Adds what earlier looks said of tracks that were not looked at on this frame.
+    fn recall(&self, report: &mut Report) {
+        if report.recall.is_empty() {
+            return;
+        }
+        let mut found = Found::default();
+        for (region, parent) in std::mem::take(&mut report.recall) {
+            let said =
+                lock(&self.shared.cascade).recall(report.serial, region.track, &region.bbox, &mut found);
+            let Some(time) = said else { continue };
+            report.regions[1] += usize::from(time != report.time);
+            let age = report.time.saturating_sub(time);
+            add(&mut report.detections, &found, Parent { age, ..parent });
+        }
     }
 
     /// Counts a run that ended well.

@@ -13,7 +13,7 @@ use super::regions::Objects;
 use super::settings::{Regions, Settings};
 use super::stats::Stats;
 use super::trouble::Trouble;
-use crate::cascade::{Cascade, Keep, append};
+use crate::cascade::{Cascade, Keep, Region, append};
 use crate::detection::{Detections, Found, Parent};
 use crate::elements::provenance::now;
 use crate::geometry::BBox;
@@ -68,6 +68,12 @@ pub(super) struct Report {
     pub(super) left_out: DecodeReport,
     /// Regions that were looked at, that were served by an earlier look, and that wait for their turn.
     pub(super) regions: [usize; 3],
+    /// The objects that an earlier look serves, once all frames before this one are done: it may be on its way still.
+    pub(super) recall: Vec<(Region, Parent)>,
+    /// When the frame is, as looks at tracks are remembered.
+    pub(super) time: u64,
+    /// The model's number, as it is remembered.
+    pub(super) serial: u64,
 }
 
 /// What the element and its workers share. Each lock is held for a moment only and none while another is taken.
@@ -153,7 +159,6 @@ struct Worker<'s> {
     /// The objects that are looked at on this frame, and the parts of the frame that are seen of them.
     chosen: Vec<usize>,
     boxes: Vec<BBox>,
-    recalled: Found,
 }
 
 /// What a look at one frame took, what was left out, and how many regions were looked at, recalled and waiting.
@@ -161,8 +166,7 @@ type Looked = (Times, DecodeReport, [usize; 3]);
 
 impl<'s> Worker<'s> {
     fn new(shared: &'s Shared, engine: Engine) -> Self {
-        let (objects, recalled) = (Objects::default(), Found::default());
-        Self { shared, engine, objects, chosen: Vec::new(), boxes: Vec::new(), recalled }
+        Self { shared, engine, objects: Objects::default(), chosen: Vec::new(), boxes: Vec::new() }
     }
 
     /// One frame. A panic, which would be a defect of this plugin, is an error and not a pipeline that waits for ever.
@@ -193,10 +197,11 @@ impl<'s> Worker<'s> {
             task: model.task,
             ..Detections::default()
         };
+        let mut recall = Vec::new();
         let looked = if look.config.regions.source == RegionSource::Frame {
             Some(self.look_at_frame(buffer, look, &mut detections)?)
         } else {
-            self.look_at_objects(buffer, look, &mut detections)?
+            self.look_at_objects(buffer, look, &mut detections, &mut recall)?
         };
         Ok(looked.map(|(times, left_out, regions)| Report {
             model,
@@ -208,6 +213,9 @@ impl<'s> Worker<'s> {
             budget: look.budget,
             left_out,
             regions,
+            recall,
+            time: look.time,
+            serial: self.engine.model.serial,
         }))
     }
 
@@ -233,8 +241,9 @@ impl<'s> Worker<'s> {
         buffer: &gst::BufferRef,
         look: &Look,
         detections: &mut Detections,
+        recall: &mut Vec<(Region, Parent)>,
     ) -> Result<Option<Looked>, Trouble> {
-        let Self { shared, engine, objects, chosen, boxes, recalled } = self;
+        let Self { shared, engine, objects, chosen, boxes } = self;
         let settings = &look.config.regions;
         objects.read(buffer, &look.layout, settings);
         if objects.regions.is_empty() {
@@ -258,28 +267,17 @@ impl<'s> Worker<'s> {
             });
             looked = tried.inspect_err(|_| lock(&shared.cascade).failed(&objects.regions, chosen))?;
         }
-        let mut remembered = 0;
-        for (i, region) in objects.regions.iter().enumerate() {
-            let told = newest && chosen.binary_search(&i).is_ok();
-            if region.track == 0 || told {
-                continue;
-            }
-            let said = lock(&shared.cascade).recall(model, region.track, &region.bbox, recalled);
-            if let Some(time) = said {
-                remembered += usize::from(time != look.time);
-                add(
-                    detections,
-                    recalled,
-                    Parent { age: look.time.saturating_sub(time), ..objects.parents[i] },
-                );
-            }
-        }
+        let told = |i: usize| newest && chosen.binary_search(&i).is_ok();
+        let all = objects.regions.iter().zip(&objects.parents).enumerate();
+        let others = all.filter(|(i, (region, _))| region.track != 0 && !told(*i));
+        recall.extend(others.map(|(_, (region, parent))| (*region, *parent)));
         detections.parent_models = objects.models.clone();
-        Ok(Some((looked.0, looked.1, [chosen.len(), remembered, waiting])))
+        Ok(Some((looked.0, looked.1, [chosen.len(), 0, waiting])))
     }
 }
 
-fn add(detections: &mut Detections, said: &Found, parent: Parent) {
+/// Adds what was said of one object.
+pub(super) fn add(detections: &mut Detections, said: &Found, parent: Parent) {
     append(said, &mut detections.items, &mut detections.details);
     detections.parents.resize(detections.items.len(), parent);
 }
