@@ -42,12 +42,15 @@ impl Default for Settings {
     }
 }
 
+/// Where a number is in the parameters.
+pub(super) type Field = fn(&mut Parameters) -> &mut f32;
+
 /// A property that is one number of the parameters.
 struct Number {
     name: &'static str,
     nick: &'static str,
     maximum: f32,
-    field: fn(&mut Parameters) -> &mut f32,
+    field: Field,
     blurb: &'static str,
 }
 
@@ -114,8 +117,8 @@ const SWITCHES: [Switch; 5] = [
 const GROUND: &str = "ground-homography";
 const CLASSES: &str = "class-settings";
 
-/// A property of the parameters that a class may have for itself.
-pub(super) fn class_number(name: &str) -> Option<(fn(&mut Parameters) -> &mut f32, f32)> {
+/// A property of the parameters that a class may have for itself: where it is, and the most it can be.
+pub(super) fn class_number(name: &str) -> Option<(Field, f32)> {
     const OF_CLASSES: [&str; 9] = [
         "high-confidence",
         "low-confidence",

@@ -33,7 +33,7 @@ pub(super) struct SharedMotion {
 
 impl SharedMotion {
     /// The homography from this frame's points to the previous frame's, or `None` when nothing is shared.
-    pub(super) fn to_previous(
+    pub(super) fn find(
         &mut self,
         matcher: &mut Matcher,
         tracks: &[Tracked],

@@ -274,7 +274,7 @@ impl Tracker {
     /// Moves all tracks by what they have in common.
     fn share_motion(&mut self, time: u64) {
         let Self { shared_motion, matcher, tracks, seen, confident, .. } = self;
-        let Some(to_previous) = shared_motion.to_previous(matcher, tracks, seen, confident, time) else {
+        let Some(to_previous) = shared_motion.find(matcher, tracks, seen, confident, time) else {
             return;
         };
         self.tracks.iter_mut().for_each(|tracked| tracked.follow_view(&to_previous));
