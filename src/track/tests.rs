@@ -413,6 +413,15 @@ fn a_lost_track_is_found_again_by_its_looks() {
         step(&mut tracker, SECOND * 20 / 25, &[looks_like(0.48, look)])[0].id
     };
     assert_eq!((found(0.3, RED), found(0.3, BLUE), found(0.0, RED)), (1, 2, 2));
+    let mut tracker = Tracker::new(Parameters::default());
+    (0..10).for_each(|i| drop(step(&mut tracker, SECOND * i / 25, &[looks_like(0.4, RED)])));
+    step(&mut tracker, SECOND * 10 / 25, &[]);
+    let another_class = Observation { label: 1, ..looks_like(0.48, RED) };
+    assert_eq!(
+        step(&mut tracker, SECOND * 20 / 25, &[another_class])[0].id,
+        2,
+        "a car that looks like a person"
+    );
 }
 
 #[test]

@@ -317,7 +317,7 @@ impl Tracker {
             let likeness = embedding(observations, seen).and_then(|e| tracked.appearance.likeness(e, scale));
             let far = !tracked.adrift
                 && tracked.distance(seen, aspect) > REACH[0] + REACH[1] * tracked.unseen(time);
-            if far || tracked.kinship(seen, 1.0, parameters) == 0.0 { 0.0 } else { likeness.unwrap_or(0.0) }
+            if far || tracked.kinship(seen, 0.0, parameters) == 0.0 { 0.0 } else { likeness.unwrap_or(0.0) }
         };
         let pairs = matcher.anywhere(
             tracks,
