@@ -39,7 +39,7 @@ impl Default for Motion {
             wander: 0.2,
             speed: 1.5,
             persistence: 12.0,
-            size_wander: 0.15,
+            size_wander: 0.2,
             size_speed: 0.5,
             size_persistence: 1.0,
         }
