@@ -74,7 +74,7 @@ impl Options {
         let Self { rate, source, tracker, .. } = self;
         let (noise, (width, height), detect) = match &self.model {
             Some(model) => ("", (WIDTH, HEIGHT), format!("! nvpinference model={model}")),
-            None => ("detections=noisy", (160.0, 90.0), String::new()),
+            None => ("detections=noisy", (32.0, 18.0), String::new()),
         };
         format!(
             "nvptestsrc name=source seed={seed} {noise} num-buffers={}{source} \

@@ -4,8 +4,8 @@
 usage: evaluate.py DATA [CHECK...]
 
 DATA holds video/, images/, models/ and mot/, and a README.md with what other trackers reach; eval_mot.py is in
-DATA/../tools. The plugin has to be on GST_PLUGIN_PATH, the examples `mot` and `score` in target/release/examples. One line
-a measured value, and tables in Markdown; the exit status is 1 when a bound is missed or an input is missing.
+DATA/../tools. The plugin has to be on GST_PLUGIN_PATH, the examples `mot` and `score` in target/release/examples. One
+line a measured value, and tables in Markdown; the exit status is 1 when a bound is missed or an input is missing.
 """
 
 import json
@@ -240,6 +240,7 @@ def main():
         e = Evaluation(sys.argv[1], work)
         for name in sys.argv[2:] or CHECKS:
             start = time.monotonic()
+            print(f"     {name}: {' '.join(CHECKS[name].__doc__.split())}", flush=True)
             try:
                 CHECKS[name](e)
             except Failed as error:
