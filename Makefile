@@ -2,7 +2,7 @@
 # make demo                            detect, track, draw and publish a made-up street; says where the results are
 # make demo VIDEO=clip.mp4 MODEL=m.onnx   the same with a video; SHOW=1 shows it, OUT=folder says where to
 # make test                            all tests
-# make evaluate DATA=folder            real videos and sequences, scored
+# make evaluate DATA=folder [CHECKS="replay pets"]   real videos and sequences, scored; without CHECKS all of them
 # make bench VIDEO=clip.mp4 MODEL=m.onnx  speed, memory and allocations, as ratios taken in one run
 # make install                         the plugin into the user's GStreamer plugin folder
 
@@ -31,7 +31,7 @@ test: deps
 evaluate: build $(VENV)/ready
 	@test -n "$(DATA)" || { echo "Usage: make evaluate DATA=folder" >&2; exit 2; }
 	cargo build --release --locked --examples
-	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python scripts/evaluate.py "$(DATA)"
+	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python scripts/evaluate.py "$(DATA)" $(CHECKS)
 
 bench: build $(VENV)/ready
 	cargo bench --locked --bench tracker --bench decode --bench draw --bench line --bench scene

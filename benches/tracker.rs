@@ -34,7 +34,7 @@ fn observe(objects: usize, frame: usize, seen: &mut Vec<Observation<'static>>) {
 }
 
 fn main() {
-    println!("objects   median    p99       allocations a step");
+    println!("objects      median         p99    steps/s   allocations a step");
     for objects in [10, 30, 50, 100, 200, 500] {
         let mut tracker = Tracker::new(Parameters::default());
         let mut seen = Vec::with_capacity(objects);
@@ -56,6 +56,8 @@ fn main() {
         let allocations = (counting::allocations() - before) as f64 / STEPS as f64;
         times.sort_unstable();
         let us = |at: usize| times[at] as f64 / 1000.0;
-        println!("{objects:7} {:7.1} us {:7.1} us {allocations:8.2}", us(STEPS / 2), us(STEPS * 99 / 100));
+        let rate = STEPS as f64 * 1e9 / times.iter().sum::<u128>() as f64;
+        let (median, p99) = (us(STEPS / 2), us(STEPS * 99 / 100));
+        println!("{objects:7} {median:8.1} us {p99:8.1} us {rate:10.0} {allocations:10.2}");
     }
 }

@@ -1,8 +1,16 @@
-//! Scores the tracker against the truth of `nvptestsrc` while the pipeline runs: `score OUT [SECONDS [PROPERTIES...]]`
+//! Scores the tracker against the truth of `nvptestsrc` while the pipeline runs: `score OUT [SECONDS [SETTING...]]`
 //!
-//! PROPERTIES go to `nvptestsrc`, five seeds are played unless one of them is `seed=N`, and `model=M` puts
-//! `nvpinference` in place of noisy detections. OUT gets each run's truth and tracks as MOTChallenge text, in folders
-//! that `eval_mot.py OUT/results --suite OUT/truth --per-seq` reads.
+//! | setting | what it does |
+//! |---|---|
+//! | `seed=N` | plays one scene instead of five |
+//! | `rate=N` | makes N frames a second instead of 25 |
+//! | `drop=N` | takes N percent of the frames away before the tracker, chosen at random |
+//! | `view=true` | tells the tracker how the camera really moves |
+//! | `model=M` | puts `nvpinference` in place of noisy detections |
+//! | `tracker.NAME=VALUE` | goes to `nvptracker`, every other setting to `nvptestsrc` |
+//!
+//! OUT gets each run's truth and tracks as MOTChallenge text, in folders that
+//! `eval_mot.py OUT/results --suite OUT/truth --per-seq` reads.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -12,13 +20,112 @@ use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{TrackMeta, TruthMeta};
+use gstnvperception::homography::{compose, inverse};
+use gstnvperception::meta::{TrackMeta, TruthMeta, ViewMeta};
 use gstnvperception::scene::LEAST_VISIBLE;
 use gstnvperception::score::Scorer;
+use gstnvperception::view::{Motion, MotionSource, View};
 
+/// What boxes are written in. The truth is the same for every size: without a model the pictures are smaller.
 const WIDTH: f32 = 1280.0;
 const HEIGHT: f32 = 720.0;
-const RATE: u32 = 25;
+
+/// What is played.
+struct Options {
+    seconds: u32,
+    seeds: Vec<u64>,
+    rate: u32,
+    drop: u64,
+    view: bool,
+    model: Option<String>,
+    source: String,
+    tracker: String,
+}
+
+impl Options {
+    fn read(arguments: &[String]) -> Result<Self, Box<dyn Error>> {
+        let seconds = arguments.first().map_or(Ok(60), |text| text.parse())?;
+        let (seeds, source, tracker) = ((1..6).collect(), String::new(), String::new());
+        let mut options =
+            Self { seconds, seeds, rate: 25, drop: 0, view: false, model: None, source, tracker };
+        for setting in arguments.iter().skip(1) {
+            let (name, value) =
+                setting.split_once('=').ok_or_else(|| format!("{setting} is not NAME=VALUE"))?;
+            match name {
+                "seed" => options.seeds = vec![value.parse()?],
+                "rate" => options.rate = value.parse()?,
+                "drop" => options.drop = value.parse()?,
+                "view" => options.view = value.parse()?,
+                "model" => options.model = Some(value.into()),
+                _ => match setting.strip_prefix("tracker.") {
+                    Some(property) => write!(options.tracker, " {property}")?,
+                    None => write!(options.source, " {setting}")?,
+                },
+            }
+        }
+        Ok(options)
+    }
+
+    fn frames(&self) -> u32 {
+        self.seconds * self.rate
+    }
+
+    fn pipeline(&self, seed: u64) -> String {
+        let Self { rate, source, tracker, .. } = self;
+        let (noise, (width, height), detect) = match &self.model {
+            Some(model) => ("", (WIDTH, HEIGHT), format!("! nvpinference model={model}")),
+            None => ("detections=noisy", (32.0, 18.0), String::new()),
+        };
+        format!(
+            "nvptestsrc name=source seed={seed} {noise} num-buffers={}{source} \
+             ! video/x-raw,width={width},height={height},framerate={rate}/1 {detect} \
+             ! nvptracker name=track{tracker} ! fakesink",
+            self.frames()
+        )
+    }
+}
+
+/// What lies between the camera and the tracker: lost frames, and the truth about the camera's moves.
+struct Way {
+    seed: u64,
+    drop: u64,
+    view: bool,
+    /// Where the last frame that came through looked, as [`TrueView::to_scene`](gstnvperception::scene::TrueView).
+    last: Option<[f64; 9]>,
+}
+
+impl Way {
+    fn pass(&mut self, buffer: &mut gst::Buffer) -> gst::PadProbeReturn {
+        let Some(truth) = TruthMeta::get(buffer) else { return gst::PadProbeReturn::Ok };
+        let (frame, to_scene) = (truth.frame(), truth.view().to_scene);
+        if chance(self.seed, frame) < self.drop {
+            return gst::PadProbeReturn::Drop;
+        }
+        if self.view {
+            let to_previous = self.last.and_then(|last| Some(compose(&inverse(&last)?, &to_scene)));
+            let motion = if self.last == Some(to_scene) { Motion::Stable } else { Motion::Moving };
+            let view = View {
+                motion,
+                source: MotionSource::External,
+                confidence: 1.0,
+                to_previous: to_previous.map(|h| h.map(|v| v as f32)),
+                to_reference: Some(to_scene.map(|v| v as f32)),
+                ..View::default()
+            };
+            ViewMeta::set(buffer.make_mut(), view);
+        }
+        self.last = Some(to_scene);
+        gst::PadProbeReturn::Ok
+    }
+}
+
+/// A number below 100 that looks random (the finaliser of SplitMix64).
+fn chance(seed: u64, frame: u64) -> u64 {
+    let mut z = (seed << 32 | frame).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) % 100
+}
 
 /// What a run leaves behind.
 #[derive(Default)]
@@ -52,30 +159,23 @@ fn row(text: &mut String, frame: u64, id: u64, b: &BBox, confidence: f32, rest: 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [out, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: score OUT [SECONDS [PROPERTIES...]]".into());
+        return Err("usage: score OUT [SECONDS [SETTING...]]".into());
     };
-    let seconds = rest.first().map_or(Ok(60), |text| text.parse::<u32>())?;
-    let (models, properties): (Vec<&String>, Vec<&String>) =
-        rest.iter().skip(1).partition(|property| property.starts_with("model="));
-    let properties: String = properties.into_iter().map(|p| format!("{p} ")).collect();
+    let options = Options::read(rest)?;
     gst::init()?;
     gstnvperception::plugin_register_static()?;
-    println!("| run | MOTA | IDF1 | switches | misses | false positives | objects | position error |");
-    println!("|---|---|---|---|---|---|---|---|");
-    let chosen = properties.split_whitespace().find_map(|p| p.strip_prefix("seed=")).map(str::parse::<u64>);
-    let seeds = chosen.transpose()?.map_or_else(|| (1..6).collect(), |seed| vec![seed]);
-    for seed in seeds {
+    println!(
+        "| run | MOTA | IDF1 | switches | misses | false positives | objects | object-minutes | position error |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for seed in &options.seeds {
         let name = format!("seed-{seed}");
-        let noise = if models.is_empty() { "detections=noisy" } else { "" };
-        let source = format!("nvptestsrc seed={seed} {noise} num-buffers={} {properties}", seconds * RATE);
-        let detect = models.first().map_or("!".into(), |m| format!("! nvpinference {m} !"));
-        let run = play(&format!(
-            "{source} {detect} video/x-raw,width={WIDTH},height={HEIGHT},framerate={RATE}/1 ! nvptracker name=track ! fakesink"
-        ))?;
+        let run = play(&options, *seed)?;
         let mut run = run.lock().expect("looking does not panic");
         let s = run.scorer.scores();
+        let minutes = f64::from(options.seconds) / 60.0 * s.objects as f64 / s.frames.max(1) as f64;
         println!(
-            "| {name} | {:.2} | {:.2} | {} | {} | {} | {} | {:.3} |",
+            "| {name} | {:.2} | {:.2} | {} | {} | {} | {} | {minutes:.2} | {:.3} |",
             100.0 * s.mota,
             100.0 * s.idf1,
             s.switches,
@@ -84,16 +184,24 @@ fn main() -> Result<(), Box<dyn Error>> {
             s.objects,
             s.position_error
         );
-        write(Path::new(out), &name, seconds * RATE, &run)?;
+        write(Path::new(out), &name, &options, &run)?;
     }
     Ok(())
 }
 
-fn play(launch: &str) -> Result<Arc<Mutex<Run>>, Box<dyn Error>> {
-    let pipeline = gst::parse::launch(launch)?.downcast::<gst::Pipeline>().map_err(|_| "no pipeline")?;
+fn play(options: &Options, seed: u64) -> Result<Arc<Mutex<Run>>, Box<dyn Error>> {
+    let pipeline = gst::parse::launch(&options.pipeline(seed))?;
+    let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "no pipeline")?;
     let run = Arc::new(Mutex::new(Run::default()));
     let looking = run.clone();
-    let pad = pipeline.by_name("track").and_then(|track| track.static_pad("src")).ok_or("no tracker")?;
+    let behind = |name: &str| pipeline.by_name(name).and_then(|element| element.static_pad("src"));
+    let way = Mutex::new(Way { seed, drop: options.drop, view: options.view, last: None });
+    let source = behind("source").ok_or("no source")?;
+    source.add_probe(gst::PadProbeType::BUFFER, move |_, info| match info.buffer_mut() {
+        Some(buffer) => way.lock().expect("passing does not panic").pass(buffer),
+        None => gst::PadProbeReturn::Ok,
+    });
+    let pad = behind("track").ok_or("no tracker")?;
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(buffer) = info.buffer() {
             looking.lock().expect("looking does not panic").see(buffer);
@@ -111,12 +219,14 @@ fn play(launch: &str) -> Result<Arc<Mutex<Run>>, Box<dyn Error>> {
     }
 }
 
-fn write(out: &Path, name: &str, frames: u32, run: &Run) -> Result<(), Box<dyn Error>> {
+fn write(out: &Path, name: &str, options: &Options, run: &Run) -> Result<(), Box<dyn Error>> {
     let (truth, results) = (out.join("truth/scene").join(name), out.join("results/scene"));
     fs::create_dir_all(truth.join("gt"))?;
     fs::create_dir_all(&results)?;
     let info = format!(
-        "[Sequence]\nname={name}\nframeRate={RATE}\nseqLength={frames}\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
+        "[Sequence]\nname={name}\nframeRate={}\nseqLength={}\nimWidth={WIDTH}\nimHeight={HEIGHT}\n",
+        options.rate,
+        options.frames()
     );
     fs::write(truth.join("seqinfo.ini"), info)?;
     fs::write(truth.join("gt/gt.txt"), &run.truth)?;

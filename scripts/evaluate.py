@@ -3,14 +3,13 @@
 
 usage: evaluate.py DATA [CHECK...]
 
-DATA holds video/, images/, models/ and mot/, with eval_mot.py in DATA/../tools. The plugin has to be on
-GST_PLUGIN_PATH, the examples `mot` and `score` in target/release/examples. One line a measured value; the exit status is 1 when
-a bound is missed or an input is missing.
+DATA holds video/, images/, models/ and mot/, and a README.md with what other trackers reach; eval_mot.py is in
+DATA/../tools. The plugin has to be on GST_PLUGIN_PATH, the examples `mot` and `score` in target/release/examples. One
+line a measured value, and tables in Markdown; the exit status is 1 when a bound is missed or an input is missing.
 """
 
 import json
 import os
-import pathlib
 import platform
 import random
 import subprocess
@@ -24,59 +23,13 @@ import jsonschema
 import numpy as np
 import onnxruntime
 
+from evaluation import ROOT, TIMEOUT, Evaluation, Failed, launch, records
 from reference import Yolox, iou
+from tracking import TRACKING
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 LEGACY = ROOT / "scripts/models/yolox_nano_legacy.json"
 SCHEMA = ROOT / "schema/nvperception.frame-1.schema.json"
 FORMATS = ["I420", "NV12", "RGB", "BGRx"]
-# Pixels of the PETS clip in pixels of its ground truth.
-PETS_SCALE = 1 / 0.625
-TIMEOUT = 600
-
-
-class Failed(Exception):
-    """A check that could not be made, with the reason."""
-
-
-class Evaluation:
-    """The data, and what was found so far."""
-
-    def __init__(self, data, work):
-        self.data = pathlib.Path(data).resolve()
-        self.work = pathlib.Path(work)
-        self.failures = 0
-
-    def path(self, name):
-        path = self.data / name
-        if not path.exists():
-            raise Failed(f"{path} is missing")
-        return path
-
-    def say(self, name, text, ok=True):
-        self.failures += not ok
-        print(f"{'ok  ' if ok else 'FAIL'} {name}: {text}", flush=True)
-
-    def at_least(self, name, what, value, bound):
-        self.say(name, f"{what} {value:.2f}, at least {bound}", value >= bound)
-
-
-def launch(pipeline, check=True):
-    """Runs a pipeline and gives its process's result; with `check`, one that fails is a failed check."""
-    # Without --no-fault a crash would spin, for a debugger, until the time is over.
-    command = ["gst-launch-1.0", "-q", "--no-fault", *pipeline.split()]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT)
-    if check and done.returncode != 0:
-        raise Failed(f"{pipeline}\n{done.stdout}")
-    return done
-
-
-def records(path):
-    """The frames of a file of JSON lines, each of which has to be whole."""
-    text = path.read_text()
-    if text and not text.endswith("\n"):
-        raise Failed(f"{path.name} ends within a line")
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def count_frames(path):
@@ -247,101 +200,6 @@ def check_legacy(e):
     e.say("legacy model without its description", f"{len(flood)} objects (for information)")
 
 
-def scores(e, results, truth=None):
-    """HOTA, MOTA and IDF1 of each line of eval_mot.py's table, by (set, sequence)."""
-    tool = e.data.parent / "tools/eval_mot.py"
-    if not tool.exists():
-        raise Failed(f"{tool} is missing")
-    done = subprocess.run([sys.executable, tool, results, "--suite", truth or e.path("mot"), "--per-seq"],
-                          capture_output=True, text=True, timeout=TIMEOUT)
-    if done.returncode != 0:
-        raise Failed(done.stderr)
-    rows = [line.split() for line in done.stdout.splitlines()]
-    return {(r[0], r[1]): dict(HOTA=float(r[2]), MOTA=float(r[5]), IDF1=float(r[6]))
-            for r in rows if len(r) > 8 and r[0] != "set"}
-
-
-def check_pets(e):
-    """Persons of a real clip, from pixels to scored tracks, with the elements' own defaults."""
-    clip, model = e.path("video/pets09-s2l1_480x360.avi"), e.path("models/yolox_nano.onnx")
-    out, results = e.work / "pets.txt", e.work / "pets/mot15"
-    results.mkdir(parents=True)
-    launch(f"filesrc location={clip} ! decodebin ! nvpinference model={model} classes=person ! nvptracker "
-           f"! nvppublish location={out} format=mot ! fakesink")
-    with open(results / "PETS09-S2L1.txt", "w") as scaled:
-        for row in out.read_text().splitlines():
-            fields = row.split(",")
-            fields[2:6] = [f"{float(v) * PETS_SCALE:.3f}" for v in fields[2:6]]
-            scaled.write(",".join(fields) + "\n")
-    score = scores(e, results.parent)["mot15", "PETS09-S2L1"]
-    for measure, bound in [("HOTA", 45.3), ("MOTA", 75.0), ("IDF1", 55.8)]:
-        e.at_least("PETS clip, yolox_nano", measure, score[measure], bound)
-
-
-def check_public(e):
-    """Public detections of sequences: at least what ByteTrack makes of them."""
-    results, mot = e.work / "public", ROOT / "target/release/examples/mot"
-    for name in ("mot17val", "mot15"):
-        sequences = sorted(p for p in e.path(f"mot/{name}").iterdir() if (p / "seqinfo.ini").exists())
-        subprocess.run([mot, results / name, *sequences], check=True, timeout=TIMEOUT)
-    score = scores(e, results)
-    for key, measure, bound in [
-        (("mot17val", "ALL"), "HOTA", 52.6), (("mot17val", "ALL"), "IDF1", 65.6), (("mot15", "ALL"), "HOTA", 41.7),
-        (("mot15", "ALL"), "IDF1", 53.4), (("mot17val", "MOT17-05"), "HOTA", 61.2),
-    ]:
-        e.at_least("public detections " + " ".join(key), measure, score[key][measure], bound)
-
-
-def replay(sequence, motion, out):
-    """The detections of a sequence through the elements, without a picture."""
-    rows = (row.split("=") for row in (sequence / "seqinfo.ini").read_text().splitlines() if "=" in row)
-    info = {key.strip(): value.strip() for key, value in rows}
-    launch(f"videotestsrc num-buffers={info['seqLength']} pattern=black ! video/x-raw,format=GRAY8,"
-           f"width={info['imWidth']},height={info['imHeight']},framerate={info['frameRate']}/1 "
-           f"! nvpreplay location={sequence}/det/det.txt {motion} ! nvptracker "
-           f"! nvppublish location={out} format=mot ! fakesink")
-
-
-def check_replay(e):
-    """The same detections through the elements, without a picture."""
-    results = e.work / "replay"
-    (results / "mot17val").mkdir(parents=True)
-    replay(e.path("mot/mot17val/MOT17-05"), "", results / "mot17val/MOT17-05.txt")
-    e.at_least("replayed MOT17-05", "HOTA", scores(e, results)["mot17val", "MOT17-05"]["HOTA"], 61.2)
-
-
-def check_motion(e):
-    """Recorded camera motion helps the tracker, where it leads the right way."""
-    found = {}
-    for kind in ("without", "with"):
-        results = e.work / "motion" / kind
-        (results / "mot17val").mkdir(parents=True)
-        for sequence in sorted(p for p in e.path("mot/mot17val").iterdir() if (p / "seqinfo.ini").exists()):
-            motion = f"! nvpreplay location={e.path(f'mot/gmc/GMC-{sequence.name}.txt')}" if kind == "with" else ""
-            replay(sequence, motion, results / "mot17val" / f"{sequence.name}.txt")
-        found[kind] = scores(e, results)["mot17val", "ALL"]
-    for measure, gain in (("HOTA", 0.5), ("IDF1", 1.0)):
-        bound = round(found["without"][measure] + gain, 2)
-        e.at_least("replayed mot17val with camera motion", measure, found["with"][measure], bound)
-
-
-def check_scene(e):
-    """The tracker against the synthetic scene's truth; the example's own scores are those of eval_mot.py."""
-    out = e.work / "scene"
-    command = [ROOT / "target/release/examples/score", out, "40"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
-    if done.returncode != 0:
-        raise Failed(done.stderr)
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
-    own = {row[0]: (float(row[1]), float(row[2])) for row in rows if row[0].startswith("seed")}
-    theirs = scores(e, out / "results", out / "truth")
-    off = max(abs(a - b) for name, pair in own.items()
-              for a, b in zip(pair, (theirs["scene", name]["MOTA"], theirs["scene", name]["IDF1"])))
-    e.say("scene", f"{len(own)} seeds, example and eval_mot.py differ by {off:.3f}, at most 0.1", off <= 0.1 and own)
-    for measure, bound in (("HOTA", 64.0), ("MOTA", 79.0), ("IDF1", 72.0)):
-        e.at_least("scene, noisy detections", measure, theirs["scene", "ALL"][measure], bound)
-
-
 def damage(clip, target, how):
     data = bytearray(clip.read_bytes())
     if how == "cut":
@@ -370,8 +228,7 @@ def check_damage(e):
 CHECKS = {
     "videos": check_videos, "pictures": check_pictures, "families": check_families,
     "cascade": check_cascade, "openvino": check_openvino, "frames": check_frames, "legacy": check_legacy,
-    "pets": check_pets, "public": check_public, "replay": check_replay, "motion": check_motion, "scene": check_scene,
-    "damage": check_damage,
+    "damage": check_damage, **TRACKING,
 }
 
 
@@ -383,6 +240,7 @@ def main():
         e = Evaluation(sys.argv[1], work)
         for name in sys.argv[2:] or CHECKS:
             start = time.monotonic()
+            print(f"     {name}: {' '.join(CHECKS[name].__doc__.split())}", flush=True)
             try:
                 CHECKS[name](e)
             except Failed as error:
