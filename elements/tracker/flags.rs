@@ -8,7 +8,7 @@ use gst::glib;
 use crate::track;
 
 /// What the tracker tells beside the tracks that are there.
-#[glib::flags(name = "GstNvpTrackerExport")]
+#[glib::flags(name = "NvpTrackerExport")]
 pub enum Export {
     /// Tracks in state lost.
     #[flags_value(name = "Tracks in state lost", nick = "lost")]
@@ -35,11 +35,11 @@ impl Default for Export {
 
 /// Whose rules the tracker follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstNvpTrackerAlgorithm")]
+#[enum_type(name = "NvpTrackerAlgorithm")]
 pub enum Algorithm {
     /// Its own.
     #[default]
-    #[enum_value(name = "The best of all, see the documentation", nick = "auto")]
+    #[enum_value(name = "Its own: the best of these and more, see the documentation", nick = "auto")]
     Auto,
     /// To compare with.
     #[enum_value(name = "As SORT (Bewley et al., 2016), to compare with", nick = "sort")]
@@ -69,14 +69,17 @@ impl From<Algorithm> for track::Algorithm {
 
 /// What becomes of tracks when the view jumps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstNvpTrackerOnEpoch")]
+#[enum_type(name = "NvpTrackerOnEpoch")]
 pub enum OnEpoch {
     /// They stay.
     #[enum_value(name = "They go on as if nothing had happened", nick = "keep")]
     Keep,
     /// They may be recognised.
     #[default]
-    #[enum_value(name = "They can be found again by their looks, for max-lost", nick = "reassociate")]
+    #[enum_value(
+        name = "They follow the view where its way is known, else they can be found again by their looks, for max-lost",
+        nick = "reassociate"
+    )]
     Reassociate,
     /// They end.
     #[enum_value(name = "They end", nick = "end")]

@@ -15,8 +15,8 @@
 //! again, stay below 2^53 and are unique within the run that the metadata name.
 //!
 //! Tracks follow the camera: by the [`ViewMeta`](crate::meta::ViewMeta) of the buffer, and where there is none by what
-//! all tracks have in common (`shared-motion`). When the view jumps (a new epoch), `on-epoch` decides: tracks go on,
-//! end, or wait to be recognised; each says whether it goes on, was found again or was broken off (`continuity`).
+//! all tracks have in common (`shared-motion`). When a new epoch begins, `on-epoch` decides: tracks go on, end, or, where
+//! the view jumps and no transform leads across, wait to be recognised; each says whether it goes on, was found again or was broken off (`continuity`).
 //!
 //! With a re-identification model between detector and tracker, looks tell people apart and find them again:
 //!

@@ -93,7 +93,8 @@ pub struct Parameters {
 pub enum OnEpoch {
     /// They go on as if nothing had happened.
     Keep,
-    /// Their places are forgotten: only appearance can find them again, for as long as lost tracks are kept.
+    /// Where the way from the view before is known they go on along it. Otherwise their places are forgotten, and only
+    /// appearance can find them again, for as long as lost tracks are kept.
     #[default]
     Reassociate,
     /// They end.

@@ -469,6 +469,27 @@ fn a_new_epoch_is_what_the_policy_makes_of_it() {
     assert_eq!(ids(OnEpoch::End, Some(RED)), [2]);
 }
 
+/// A camera that turns on and on opens epochs, but nothing is lost on the way.
+#[test]
+fn tracks_go_on_where_the_way_into_the_epoch_is_known() {
+    for (on_epoch, id) in [(OnEpoch::Reassociate, 1), (OnEpoch::End, 2)] {
+        let mut tracker = Tracker::new(Parameters { on_epoch, ..Parameters::default() });
+        step(&mut tracker, 0, &[seen(0.2, 0.5, 0.9, 0)]);
+        let to_previous = Some([1.0, 0.0, -0.3, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+        let observations = [seen(0.5, 0.5, 0.9, 0)];
+        let observations = Some(&observations[..]);
+        let input = Input {
+            time: SECOND / 25,
+            aspect: ASPECT,
+            observations,
+            to_previous,
+            epoch: Some(1),
+            ..Input::default()
+        };
+        assert_eq!(tracker.step(&input)[0].id, id, "{on_epoch:?}");
+    }
+}
+
 #[test]
 fn what_two_detectors_find_in_one_place_is_one_object() {
     let mut tracker = Tracker::new(Parameters::default());

@@ -134,7 +134,7 @@ impl Tracker {
         if self.time.is_some_and(|last| input.time < last) {
             self.end_all();
         }
-        self.enter(input.epoch);
+        self.enter(input);
         self.advance(input, aspect);
         if let Some(observations) = input.observations {
             self.bring(observations, input.time);
@@ -181,11 +181,13 @@ impl Tracker {
     }
 
     /// Takes note of the view's epoch.
-    fn enter(&mut self, epoch: Option<u64>) {
-        let Some(epoch) = epoch.filter(|epoch| *epoch != self.epoch) else { return };
+    fn enter(&mut self, input: &Input<'_>) {
+        let Some(epoch) = input.epoch.filter(|epoch| *epoch != self.epoch) else { return };
         self.epoch = epoch;
+        let followed = self.rules.common.follow_view && input.to_previous.is_some();
         match self.rules.common.on_epoch {
-            OnEpoch::Keep => {}
+            OnEpoch::Keep => return,
+            OnEpoch::Reassociate if followed => return,
             OnEpoch::Reassociate => {
                 self.end_where(EndReason::BrokenByView, Tracked::is_tentative);
                 self.tracks.iter_mut().for_each(|tracked| tracked.adrift = true);
