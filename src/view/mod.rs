@@ -1,4 +1,14 @@
-//! What is known of the camera's view on a frame.
+//! What is known of the camera's view on a frame, and how it comes to be known.
+//!
+//! [`Estimator`] tells from the pixels how the camera moved between two frames.
+
+mod corners;
+mod fit;
+mod lk;
+mod luma;
+mod motion;
+
+pub use motion::{Estimate, Estimator, Evidence};
 
 use std::sync::Arc;
 
