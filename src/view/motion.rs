@@ -60,6 +60,9 @@ const LEAST_SPREAD: f64 = 0.4;
 const LEAST_REACH: f64 = 0.7;
 /// Motion is not believed where the cells with corners that stood still instead are more than this part of its own.
 const MOST_STILL: f64 = 0.35;
+/// Motion of less than a pixel is believed where this many times more corners fit it better than fit it worse than a
+/// picture that stands still.
+const MANY_BETTER: f64 = 2.0;
 /// Pictures that are less alike than this, by correlation, may be different ones.
 const ALIKE: f64 = 0.6;
 /// A picture of which less than this part of the corners agrees may be another one.
@@ -158,6 +161,12 @@ impl Spread {
     }
 }
 
+/// How far a motion takes the points between the centre and the corners, at most.
+fn shift(h: &[f64; 9]) -> f64 {
+    let points = [[-0.5, -0.3], [0.5, -0.3], [0.5, 0.3], [-0.5, 0.3]];
+    points.iter().map(|p| Pair { from: *p, to: *p }.miss(h)).fold(0.0, f64::max)
+}
+
 impl Estimator {
     /// Takes over the next frame; corners in the masked boxes, which are of this frame, will not be followed. Returns
     /// how the view moved since the frame before.
@@ -247,7 +256,13 @@ impl Estimator {
             let gain = robust(pairs, &IDENTITY, sigma) - robust(pairs, &h, sigma);
             let refuted = gain > 4.0 * 4.0 * (followed as f64).ln();
             let wide = moved.cells() >= LEAST_SPREAD && moved.reach() >= LEAST_REACH;
-            let most = 2 * moved.count >= followed.min(2 * LEAST_CORNERS.max(still.count + 1));
+            // What moves on its own fits the one no better than the other.
+            let better = |a: &[f64; 9], b: &[f64; 9]| {
+                pairs.iter().filter(|pair| pair.miss(a) + 0.02 * pixel < pair.miss(b)).count() as f64
+            };
+            // Small motions leave nothing else to tell by.
+            let times = if shift(&h) < pixel { MANY_BETTER } else { 1.0 };
+            let most = better(&h, &IDENTITY) >= times * better(&IDENTITY, &h);
             if refuted && wide && most && against.cells() <= MOST_STILL * moved.cells() {
                 return if self.is_cut(moved.count) {
                     (Estimate { evidence: Evidence::Cut, ..estimate }, None)
