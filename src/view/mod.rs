@@ -1,14 +1,19 @@
 //! What is known of the camera's view on a frame, and how it comes to be known.
 //!
-//! [`Estimator`] tells from the pixels how the camera moved between two frames.
+//! [`Estimator`] tells from the pixels how the camera moved between two frames, and [`decide`] what follows from it: whether
+//! the camera moves or rests, when an epoch begins, and whether what was drawn on the view still holds.
 
 mod corners;
 mod fit;
 mod lk;
 mod luma;
 mod motion;
+mod policy;
+#[cfg(test)]
+mod tests;
 
 pub use motion::{Estimate, Estimator, Evidence};
+pub use policy::{Action, CameraMode, HOLD, Policy, Report, State, decide};
 
 use std::sync::Arc;
 

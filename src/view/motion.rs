@@ -63,6 +63,8 @@ const MOST_STILL: f64 = 0.35;
 /// Motion of less than a pixel is believed where this many times more corners fit it better than fit it worse than a
 /// picture that stands still.
 const MANY_BETTER: f64 = 2.0;
+/// Nor where what it leaves has a standard deviation of more than this many pixels: that is no rigid picture.
+const LOOSEST: f64 = 0.5;
 /// Pictures that are less alike than this, by correlation, may be different ones.
 const ALIKE: f64 = 0.6;
 /// A picture of which less than this part of the corners agrees may be another one.
@@ -263,7 +265,8 @@ impl Estimator {
             // Small motions leave nothing else to tell by.
             let times = if shift(&h) < pixel { MANY_BETTER } else { 1.0 };
             let most = better(&h, &IDENTITY) >= times * better(&IDENTITY, &h);
-            if refuted && wide && most && against.cells() <= MOST_STILL * moved.cells() {
+            let tight = sigma <= LOOSEST * pixel;
+            if refuted && wide && most && tight && against.cells() <= MOST_STILL * moved.cells() {
                 return if self.is_cut(moved.count) {
                     (Estimate { evidence: Evidence::Cut, ..estimate }, None)
                 } else {
