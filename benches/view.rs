@@ -23,8 +23,11 @@ fn main() {
             let pictures: Vec<Vec<u8>> = (0..FRAMES as u64)
                 .map(|frame| {
                     let mut data = vec![0; width * height];
-                    let planes =
-                        [PlaneMut { data: &mut data, stride: width }, PlaneMut::default(), PlaneMut::default()];
+                    let planes = [
+                        PlaneMut { data: &mut data, stride: width },
+                        PlaneMut::default(),
+                        PlaneMut::default(),
+                    ];
                     let (format, colors) = (PixelFormat::Gray8, Colorimetry::default());
                     let mut picture = FrameMut::new(format, width, height, colors, planes).expect("it fits");
                     scene.set(frame * 40_000_000, None, frame, aspect);

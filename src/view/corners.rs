@@ -41,7 +41,9 @@ impl Corners {
             for (part, from) in self.down.iter_mut().zip(&self.across) {
                 part.clear();
                 let rows: [&[f32]; 5] = std::array::from_fn(|i| &from[at + i * width - 2 * width..][..width]);
-                part.extend((0..width).map(|x| rows[0][x] + rows[1][x] + rows[2][x] + rows[3][x] + rows[4][x]));
+                part.extend(
+                    (0..width).map(|x| rows[0][x] + rows[1][x] + rows[2][x] + rows[3][x] + rows[4][x]),
+                );
             }
             let [xx, xy, yy] = &self.down;
             let cells = &mut self.best[y * rows / height * columns..][..columns];

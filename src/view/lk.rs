@@ -67,17 +67,15 @@ fn sample<const N: usize>(luma: &Luma, [x, y]: [f32; 2]) -> Option<[[f32; N]; N]
     }
     let weights = [(1.0 - u) * (1.0 - v), u * (1.0 - v), (1.0 - u) * v, u * v];
     let mut patch = [[0.0; N]; N];
-    let inside = x0 >= 0.0
-        && y0 >= 0.0
-        && (x0 as usize) + N < luma.width
-        && (y0 as usize) + N < luma.height;
+    let inside = x0 >= 0.0 && y0 >= 0.0 && (x0 as usize) + N < luma.width && (y0 as usize) + N < luma.height;
     if inside {
         let (x0, y0) = (x0 as usize, y0 as usize);
         for (i, row) in patch.iter_mut().enumerate() {
             let a = &luma.row(y0 + i)[x0..][..=N];
             let b = &luma.row(y0 + i + 1)[x0..][..=N];
             for j in 0..N {
-                row[j] = weights[0] * a[j] + weights[1] * a[j + 1] + weights[2] * b[j] + weights[3] * b[j + 1];
+                row[j] =
+                    weights[0] * a[j] + weights[1] * a[j + 1] + weights[2] * b[j] + weights[3] * b[j + 1];
             }
         }
     } else {
@@ -202,7 +200,13 @@ impl Template {
 
 /// Finds where the patch of `from` around `at` is in `to`, near `guess`; all on level 0. `axes` says how the axes of
 /// `to` lie in `from`. `None` where it is not found beyond doubt.
-pub(super) fn follow(from: &Pyramid, to: &Pyramid, at: [f32; 2], guess: [f32; 2], axes: Axes) -> Option<[f32; 2]> {
+pub(super) fn follow(
+    from: &Pyramid,
+    to: &Pyramid,
+    at: [f32; 2],
+    guess: [f32; 2],
+    axes: Axes,
+) -> Option<[f32; 2]> {
     let template = Template::new(&from.levels[0], at, axes)?;
     let mut place = guess;
     let fits = template.seek(&to.levels[0], &mut guess.clone(), 0).is_some_and(|rest| rest < FITS);

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn every_format_gives_luma_at_every_size() {
         for format in PixelFormat::ALL {
-            for (width, height) in [(1, 1), (3, 1), (339, 2), (1281, 721), (2, 4000)] {
+            for (width, height) in [(1, 1), (3, 1), (339, 2), (1281, 721), (40, 4000)] {
                 let planes: Vec<Vec<u8>> = (0..3)
                     .map(|plane| {
                         let (row, rows) = format.plane_size(plane, width, height);

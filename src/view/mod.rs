@@ -119,20 +119,3 @@ pub struct View {
     /// The camera's preset, when known.
     pub preset: Option<Arc<str>>,
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_move_has_one_first_and_one_last_frame() {
-        let moves = [false, true, true, true, false, false, true, false, true];
-        let phases = moves.iter().scan(Phase::default(), |phase, moves| {
-            *phase = phase.next(*moves);
-            Some(*phase)
-        });
-        use Phase::{MoveEnd, MoveStart, Moving, Settled};
-        let wanted = [Settled, MoveStart, Moving, Moving, MoveEnd, Settled, MoveStart, MoveEnd, MoveStart];
-        assert_eq!(phases.collect::<Vec<_>>(), wanted);
-    }
-}

@@ -252,9 +252,13 @@ impl Estimator {
             };
             (estimate, Some(h))
         };
-        if let Some(Fit { h, .. }) = fit {
-            let moved = Spread::of(pairs, plane, |pair| pair.miss(&h) < gate);
-            let against = Spread::of(pairs, plane, |pair| pair.miss(&h) >= gate && pair.miss(&IDENTITY) < gate);
+        let moved = fit.map(|Fit { h, .. }| (h, Spread::of(pairs, plane, |pair| pair.miss(&h) < gate)));
+        if self.is_cut(moved.as_ref().map_or(0, |(_, moved)| moved.count).max(still.count)) {
+            return (Estimate { evidence: Evidence::Cut, ..estimate }, None);
+        }
+        if let Some((h, moved)) = moved {
+            let against =
+                Spread::of(pairs, plane, |pair| pair.miss(&h) >= gate && pair.miss(&IDENTITY) < gate);
             let gain = robust(pairs, &IDENTITY, sigma) - robust(pairs, &h, sigma);
             let refuted = gain > 4.0 * 4.0 * (followed as f64).ln();
             let wide = moved.cells() >= LEAST_SPREAD && moved.reach() >= LEAST_REACH;
@@ -267,15 +271,8 @@ impl Estimator {
             let most = better(&h, &IDENTITY) >= times * better(&IDENTITY, &h);
             let tight = sigma <= LOOSEST * pixel;
             if refuted && wide && most && tight && against.cells() <= MOST_STILL * moved.cells() {
-                return if self.is_cut(moved.count) {
-                    (Estimate { evidence: Evidence::Cut, ..estimate }, None)
-                } else {
-                    sure(&moved, h, Evidence::Moves)
-                };
+                return sure(&moved, h, Evidence::Moves);
             }
-        }
-        if self.is_cut(still.count) {
-            return (Estimate { evidence: Evidence::Cut, ..estimate }, None);
         }
         if still.count >= LEAST_CORNERS && still.cells() >= LEAST_SPREAD / 2.0 {
             return sure(&still, IDENTITY, Evidence::Still);

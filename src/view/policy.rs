@@ -348,7 +348,11 @@ impl State {
         self.view.version += u64::from(!same && previous.time.is_some());
     }
 
-    fn verdict(&self, reference: Option<&[f64; 9]>, policy: &Policy) -> (Action, Validity, Option<&'static str>) {
+    fn verdict(
+        &self,
+        reference: Option<&[f64; 9]>,
+        policy: &Policy,
+    ) -> (Action, Validity, Option<&'static str>) {
         let degraded = |why| (Action::Degrade, Validity::Degraded, Some(why));
         if self.pending {
             return (Action::Degrade, Validity::Invalid, Some(reason::MOVING));
@@ -357,7 +361,9 @@ impl State {
             return (Action::Degrade, Validity::Invalid, Some(reason::LOST));
         };
         match (self.view.motion, self.view.to_previous) {
-            (Motion::Unknown, _) if self.view.source == MotionSource::None => return degraded(reason::UNTOLD),
+            (Motion::Unknown, _) if self.view.source == MotionSource::None => {
+                return degraded(reason::UNTOLD);
+            }
             // The first frame of an epoch needs no way back.
             (Motion::Unknown, _) if self.fresh => {
                 return (Action::Continue, Validity::Valid, None);
