@@ -20,6 +20,7 @@ pub(super) struct Corners {
     across: [Vec<f32>; 3],
     down: [Vec<f32>; 3],
     masked: Vec<bool>,
+    scores: Vec<f32>,
     best: Vec<(f32, [f32; 2])>,
 }
 
@@ -46,13 +47,20 @@ impl Corners {
                 );
             }
             let [xx, xy, yy] = &self.down;
+            self.scores.clear();
+            let parts = xx.iter().zip(xy).zip(yy);
+            self.scores.extend(parts.map(|((xx, xy), yy)| {
+                let (mean, difference) = (0.5 * (xx + yy), 0.5 * (xx - yy));
+                (mean - (difference * difference + xy * xy).sqrt()) * (1.0 / 25.0)
+            }));
             let cells = &mut self.best[y * rows / height * columns..][..columns];
-            for x in MARGIN..width - MARGIN {
-                let (mean, difference) = (0.5 * (xx[x] + yy[x]), 0.5 * (xx[x] - yy[x]));
-                let score = (mean - (difference * difference + xy[x] * xy[x]).sqrt()) * (1.0 / 25.0);
-                let cell = &mut cells[x * columns / width];
-                if score > cell.0 && !self.masked[at + x] {
-                    *cell = (score, [x as f32, y as f32]);
+            for (i, cell) in cells.iter_mut().enumerate() {
+                let first = (i * width).div_ceil(columns).max(MARGIN);
+                let last = ((i + 1) * width).div_ceil(columns).min(width - MARGIN);
+                for (x, score) in self.scores[first..last].iter().enumerate() {
+                    if *score > cell.0 && !self.masked[at + first + x] {
+                        *cell = (*score, [(first + x) as f32, y as f32]);
+                    }
                 }
             }
         }

@@ -17,8 +17,12 @@ pub(super) struct Pair {
 impl Pair {
     /// How far from `to` the motion takes `from`.
     pub(super) fn miss(&self, h: &[f64; 9]) -> f64 {
+        self.squared_miss(h).sqrt()
+    }
+
+    fn squared_miss(&self, h: &[f64; 9]) -> f64 {
         let [x, y] = apply(h, self.from);
-        (x - self.to[0]).hypot(y - self.to[1])
+        (x - self.to[0]).powi(2) + (y - self.to[1]).powi(2)
     }
 }
 
@@ -52,8 +56,9 @@ impl Fitter {
             return None;
         }
         let gate = pixel;
-        let score =
-            |h: &[f64; 9]| -> f64 { pairs.iter().map(|pair| (pair.miss(h) / gate).powi(2).min(1.0)).sum() };
+        let score = |h: &[f64; 9]| -> f64 {
+            pairs.iter().map(|pair| (pair.squared_miss(h) / (gate * gate)).min(1.0)).sum()
+        };
         let mut best = (score(&IDENTITY), IDENTITY);
         let mut consider = |h: [f64; 9]| {
             let score = score(&h);
@@ -121,7 +126,7 @@ impl Fitter {
 
 /// What a motion leaves, in squared standard deviations; beyond three they count as three.
 pub(super) fn robust(pairs: &[Pair], h: &[f64; 9], sigma: f64) -> f64 {
-    pairs.iter().map(|pair| (pair.miss(h) / sigma).powi(2).min(9.0)).sum()
+    pairs.iter().map(|pair| (pair.squared_miss(h) / (sigma * sigma)).min(9.0)).sum()
 }
 
 /// The similarity of least squares.

@@ -23,6 +23,8 @@ const UNEXPLAINED: f32 = 0.25;
 const NOISE: f32 = 9.0;
 /// A patch that fits this well before the first step is not looked for on coarser levels.
 const FITS: f32 = 0.1;
+/// Pixels that a patch which fits at once may be off.
+const NEAR: f32 = 0.75;
 /// Pixels between the start and the end of the way there and back.
 const HOME: f32 = 0.25;
 
@@ -225,6 +227,11 @@ pub(super) fn follow(
     let rest = template.seek(&to.levels[0], &mut place, STEPS)?;
     if rest > UNEXPLAINED {
         return None;
+    }
+    // What was where it was looked for, and hardly had to be moved, needs no second opinion.
+    let close = (place[0] - guess[0]).abs().max((place[1] - guess[1]).abs()) < NEAR;
+    if fits && close {
+        return Some(place);
     }
     let back = axes.map_or(Some(None), |a| invert(a).map(Some))?;
     let there = Template::new(&to.levels[0], place, back)?;

@@ -53,6 +53,8 @@ pub struct Estimate {
 
 /// Coarse cells along each side by which spread is judged.
 const SPREAD: usize = 4;
+/// One in so many corners is followed first.
+const SCOUTS: usize = 5;
 /// Fewer corners than this are no texture.
 const LEAST_CORNERS: usize = 6;
 /// Motion is believed of corners that lie in this part of the coarse cells, and reach over this part of each side.
@@ -224,8 +226,15 @@ impl Estimator {
     /// Finds the corners of the previous frame again. `guess` leads from this frame to the previous one.
     fn follow(&mut self, plane: &Plane, guess: &[f64; 9]) {
         self.pairs.clear();
+        self.follow_some(plane, guess, |i| i % SCOUTS == 0);
+        // What these agree on spares the others the search.
+        let guess = self.fitter.fit(&self.pairs, 1.0 / plane.half, guess).map_or(*guess, |fit| fit.h);
+        self.follow_some(plane, &guess, |i| i % SCOUTS != 0);
+    }
+
+    fn follow_some(&mut self, plane: &Plane, guess: &[f64; 9], which: impl Fn(usize) -> bool) {
         let onwards = inverse(guess).unwrap_or(IDENTITY);
-        for at in &self.corners {
+        for (_, at) in self.corners.iter().enumerate().filter(|(i, _)| which(*i)) {
             let start = plane.pixel(apply(&onwards, plane.centred(*at)));
             if let Some(place) = lk::follow(&self.previous, &self.current, *at, start, None) {
                 self.pairs.push(Pair { from: plane.centred(place), to: plane.centred(*at) });
