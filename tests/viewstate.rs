@@ -186,9 +186,16 @@ fn every_threshold_counts() {
     assert_eq!(pan(&[("segment-displacement", "0.1")], 5).epoch, 1);
     assert_eq!(pan(&[("field-of-view", "100"), ("segment-angle", "10")], 5).epoch, 1);
     assert_eq!(pan(&[("move-start", "0.5")], 5).motion, Motion::Stable);
-    assert_eq!(pan(&[("move-stop", "9")], 5).motion, Motion::Stable);
-    let doubted = pan(&[("compensate-confidence", "1")], 5);
-    assert!(doubted.validity == Validity::Valid || doubted.reason.as_deref() == Some("low-confidence"));
+    for (stop, motion) in [("0.015", Motion::Moving), ("0.2", Motion::Stable)] {
+        let (_element, mut harness) = rig(&[("move-stop", stop)]);
+        let places = (0..12).map(|i| i * 5).chain([56, 57]);
+        let views = places.enumerate().map(|(i, x)| view(&mut harness, squares(x, i as u64 * 40)));
+        assert_eq!(views.last().unwrap().motion, motion, "slower than {stop}");
+    }
+    // No estimate is free of all rotation and zoom.
+    assert_eq!(pan(&[("compensate-rotation", "0")], 5).reason.as_deref(), Some("rotation"));
+    assert_eq!(pan(&[("compensate-zoom", "0")], 5).reason.as_deref(), Some("zoom"));
+    assert_eq!(pan(&[("segment-zoom", "0")], 5).epoch, 1);
 }
 
 #[test]

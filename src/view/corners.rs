@@ -56,7 +56,7 @@ impl Corners {
             let cells = &mut self.best[y * rows / height * columns..][..columns];
             for (i, cell) in cells.iter_mut().enumerate() {
                 let first = (i * width).div_ceil(columns).max(MARGIN);
-                let last = ((i + 1) * width).div_ceil(columns).min(width - MARGIN);
+                let last = ((i + 1) * width).div_ceil(columns).min(width - MARGIN).max(first);
                 for (x, score) in self.scores[first..last].iter().enumerate() {
                     if *score > cell.0 && !self.masked[at + first + x] {
                         *cell = (*score, [(first + x) as f32, y as f32]);
@@ -126,7 +126,9 @@ mod tests {
         assert!(found.is_empty(), "stripes can be followed in one direction only");
         corners.find(&picture(|_, _| 90.0), &[], &mut found);
         assert!(found.is_empty());
-        corners.find(&Luma { width: 1, height: 1, data: vec![1.0] }, &[], &mut found);
-        assert!(found.is_empty());
+        for (width, height) in [(1, 1), (2, 33), (9, 9), (10, 200), (16, 250)] {
+            corners.find(&Luma { width, height, data: vec![1.0; width * height] }, &[], &mut found);
+            assert!(found.is_empty());
+        }
     }
 }
