@@ -311,7 +311,9 @@ impl State {
                 self.view.to_previous = to_previous;
             }
         }
-        let pose = self.reference.map(|h| Pose::of(&h, policy.field_of_view));
+        // A reference view is not away from itself, however small the bounds are.
+        let moved = self.reference.filter(|h| *h != IDENTITY);
+        let pose = moved.map(|h| Pose::of(&h, policy.field_of_view));
         let away = pose.as_ref().is_some_and(|pose| {
             let angle = policy.field_of_view > 0.0 && pose.angle > policy.segment_angle;
             angle || pose.zoom > policy.segment_zoom || pose.displacement > policy.segment_displacement
