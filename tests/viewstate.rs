@@ -232,10 +232,10 @@ fn bad_input() {
     let short = view(&mut harness, gst::Buffer::from_mut_slice(vec![1u8; 10]));
     assert_eq!(short.motion, Motion::Unknown);
     // Another size in mid-stream, down to a single pixel.
-    for size in [(640, 360), (1, 1), (33, 500)] {
+    for size in [(640_usize, 360), (1, 1), (33, 500)] {
         let caps = format!("video/x-raw,format=GRAY8,width={},height={},framerate=25/1", size.0, size.1);
         harness.push_event(gst::event::Caps::new(&caps.parse::<gst::Caps>().unwrap()));
-        let stride = (size.0 + 3) / 4 * 4;
+        let stride = size.0.div_ceil(4) * 4;
         for _ in 0..3 {
             let out = view(&mut harness, gst::Buffer::from_mut_slice(vec![90u8; stride * size.1]));
             assert_eq!(out.motion, Motion::Unknown, "{size:?}");

@@ -178,9 +178,10 @@ fn homography<'a>(pairs: impl Iterator<Item = (&'a Pair, f64)>, last: &[f64; 9])
             }
         }
     }
-    for i in 0..8 {
-        for j in 0..i {
-            normal[i][j] = normal[j][i];
+    let upper = normal;
+    for (i, row) in normal.iter_mut().enumerate() {
+        for (above, v) in upper.iter().zip(row.iter_mut()).take(i) {
+            *v = above[i];
         }
     }
     let solved = solve(normal)?;

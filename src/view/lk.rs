@@ -169,11 +169,12 @@ impl Template {
         for step in 0..=steps {
             let found: Patch = sample(luma, *place)?;
             let (mut bx, mut by, mut sum, mut squares) = ([0.0; SIDE], [0.0; SIDE], [0.0; SIDE], [0.0; SIDE]);
-            for i in 0..SIDE {
+            let gradients = self.gx.iter().zip(&self.gy);
+            for ((found, values), (gx, gy)) in found.iter().zip(&self.values).zip(gradients) {
                 for j in 0..SIDE {
-                    let error = found[i][j] - self.values[i][j];
-                    bx[j] += self.gx[i][j] * error;
-                    by[j] += self.gy[i][j] * error;
+                    let error = found[j] - values[j];
+                    bx[j] += gx[j] * error;
+                    by[j] += gy[j] * error;
                     sum[j] += error;
                     squares[j] += error * error;
                 }
