@@ -2,7 +2,9 @@
 
 use gst::glib;
 
+mod clock;
 mod filter;
+mod layout;
 mod provenance;
 mod video;
 
@@ -13,6 +15,7 @@ pub mod publish;
 pub mod replay;
 pub mod testsrc;
 pub mod tracker;
+pub mod viewstate;
 
 pub use plugin::plugin_register_static;
 
@@ -28,6 +31,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     #[cfg(feature = "onnx")]
     inference::register(plugin)?;
     tracker::register(plugin)?;
+    viewstate::register(plugin)?;
     overlay::register(plugin)?;
     replay::register(plugin)?;
     testsrc::register(plugin)?;

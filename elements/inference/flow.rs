@@ -322,7 +322,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::elements::inference::layout::Layout;
+    use crate::elements::layout::Layout;
 
     fn frame(flow: &Flow, order: Order) {
         flow.enter(gst::Buffer::new(), order, 0).unwrap();

@@ -10,12 +10,12 @@ use gst::subclass::prelude::*;
 
 use super::Mode;
 use super::engine::Engine;
-use super::layout::Layout;
 use super::loader::{Loaded, Loader};
 use super::model::Model;
 use super::settings::{Changed, Settings, properties};
 use super::worker::{Shared, lock, work, work_beside};
 use crate::elements::AUTHOR;
+use crate::elements::layout::Layout;
 use crate::elements::provenance::Feed;
 use crate::elements::video;
 

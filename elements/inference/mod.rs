@@ -85,7 +85,6 @@ mod deliver;
 mod engine;
 mod flow;
 mod imp;
-mod layout;
 mod loader;
 mod mailbox;
 mod model;

@@ -1,10 +1,10 @@
 //! The objects on a buffer that a model may look at.
 
 use super::RegionSource;
-use super::layout::Layout;
 use super::settings::Regions;
 use crate::cascade::Region;
 use crate::detection::{Labels, Parent};
+use crate::elements::layout::Layout;
 use crate::geometry::BBox;
 use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta};
 use crate::track::TrackState;

@@ -8,8 +8,8 @@ use gst::subclass::prelude::*;
 
 use super::flow::Order;
 use super::imp::{CAT, NvpInference};
-use super::layout::Layout;
 use super::worker::{Look, lock};
+use crate::elements::layout::Layout;
 use crate::elements::provenance::now;
 use crate::schedule::Skip;
 

@@ -6,11 +6,11 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::clock::StreamClock;
 use super::names::Names;
 use super::settings::{self, Settings};
 use super::{export, looks};
 use crate::elements::AUTHOR;
+use crate::elements::clock::StreamClock;
 use crate::elements::filter::{self, MetaFilter};
 use crate::elements::provenance::{Feed, now};
 use crate::meta::{TrackMeta, ViewMeta};

@@ -63,7 +63,6 @@ use gst::glib;
 use gst::prelude::*;
 
 mod classes;
-mod clock;
 mod export;
 mod flags;
 mod ground;

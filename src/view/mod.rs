@@ -1,4 +1,19 @@
-//! What is known of the camera's view on a frame.
+//! What is known of the camera's view on a frame, and how it comes to be known.
+//!
+//! [`Estimator`] tells from the pixels how the camera moved between two frames, and [`decide`] what follows from it: whether
+//! the camera moves or rests, when an epoch begins, and whether what was drawn on the view still holds.
+
+mod corners;
+mod fit;
+mod lk;
+mod luma;
+mod motion;
+mod policy;
+#[cfg(test)]
+mod tests;
+
+pub use motion::{Estimate, Estimator, Evidence};
+pub use policy::{Action, CameraMode, HOLD, Policy, Report, State, decide};
 
 use std::sync::Arc;
 
@@ -103,21 +118,4 @@ pub struct View {
     pub stability: f32,
     /// The camera's preset, when known.
     pub preset: Option<Arc<str>>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_move_has_one_first_and_one_last_frame() {
-        let moves = [false, true, true, true, false, false, true, false, true];
-        let phases = moves.iter().scan(Phase::default(), |phase, moves| {
-            *phase = phase.next(*moves);
-            Some(*phase)
-        });
-        use Phase::{MoveEnd, MoveStart, Moving, Settled};
-        let wanted = [Settled, MoveStart, Moving, Moving, MoveEnd, Settled, MoveStart, MoveEnd, MoveStart];
-        assert_eq!(phases.collect::<Vec<_>>(), wanted);
-    }
 }

@@ -25,6 +25,7 @@ impl Layout {
     }
 
     /// Nanoseconds from one frame to the next, 0 when the caps do not say.
+    #[cfg(feature = "onnx")]
     pub(super) fn frame_time(&self) -> u64 {
         let fps = self.info.fps();
         let (frames, seconds) =

@@ -1,0 +1,244 @@
+//! `nvpviewstate`: what it says of the camera, held against scenes whose truth is known.
+
+use std::sync::{Arc, Mutex, Once};
+
+use gst::glib;
+use gst::prelude::*;
+use gst_check::Harness;
+use gstnvperception::homography::apply;
+use gstnvperception::meta::{ProvenanceMeta, TruthMeta, ViewMeta};
+use gstnvperception::scene::TrueView;
+use gstnvperception::view::{Motion, MotionSource, Phase, Validity, View};
+
+const CAPS: &str = "video/x-raw,format=GRAY8,width=320,height=180,framerate=25/1";
+
+fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        gst::init().unwrap();
+        glib::log_set_always_fatal(glib::LogLevels::LEVEL_CRITICAL | glib::LogLevels::LEVEL_WARNING);
+        gstnvperception::plugin_register_static().unwrap();
+    });
+}
+
+/// Plays a scene of 25 frames a second at 640x360: view and truth of each frame, and the messages.
+fn play(source: &str, view: &str) -> (Vec<(View, TrueView)>, Vec<gst::Structure>) {
+    init();
+    let launch = format!(
+        "nvptestsrc seed=3 {source} ! video/x-raw,format=I420,width=640,height=360,framerate=25/1 \
+         ! nvpviewstate name=view {view} ! fakesink"
+    );
+    let pipeline = gst::parse::launch(&launch).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let looking = seen.clone();
+    let pad = pipeline.by_name("view").unwrap().static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let buffer = info.buffer().unwrap();
+        let view = ViewMeta::get(buffer).expect("every frame has a view").to_owned();
+        looking.lock().unwrap().push((view, *TruthMeta::get(buffer).unwrap().view()));
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut news = Vec::new();
+    for message in pipeline.bus().unwrap().iter_timed(gst::ClockTime::NONE) {
+        match message.view() {
+            gst::MessageView::Eos(_) => break,
+            gst::MessageView::Error(error) => panic!("{error:?}"),
+            gst::MessageView::Element(element) => news.extend(element.structure().map(ToOwned::to_owned)),
+            _ => {}
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    (seen, news)
+}
+
+/// Mean distance at the corners, in pixels at 640x360, of the ways to the previous frame.
+fn miss(view: &View, truth: &TrueView) -> f64 {
+    let h = view.to_previous.expect("known").map(f64::from);
+    let corners = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].map(|corner| {
+        let (a, b) = (apply(&h, corner), apply(&truth.to_previous, corner));
+        ((a[0] - b[0]) * 640.0).hypot((a[1] - b[1]) * 360.0)
+    });
+    corners.iter().sum::<f64>() / 4.0
+}
+
+fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * part) as usize]
+}
+
+fn share(frames: &[(View, TrueView)], motion: Motion, of: impl Fn(&TrueView) -> bool) -> f64 {
+    let of: Vec<_> = frames.iter().skip(1).filter(|(_, truth)| of(truth)).collect();
+    of.iter().filter(|(view, _)| view.motion == motion).count() as f64 / of.len() as f64
+}
+
+fn reasons(news: &[gst::Structure], name: &str) -> Vec<String> {
+    let named = news.iter().filter(|structure| structure.name() == name);
+    named.map(|structure| structure.get("reason").unwrap()).collect()
+}
+
+#[test]
+fn traffic_is_no_motion_of_the_camera() {
+    let (frames, news) = play("objects=40 num-buffers=150", "");
+    assert_eq!(share(&frames, Motion::Stable, |_| true), 1.0);
+    assert!(frames.iter().all(|(view, _)| view.epoch == 0 && view.validity == Validity::Valid));
+    assert!(frames.iter().skip(1).all(|(view, _)| view.source == MotionSource::Inferred));
+    assert!(news.is_empty(), "{news:?}");
+}
+
+#[test]
+fn a_tour_is_followed_and_each_move_ends_an_epoch() {
+    let (frames, news) = play("camera=ptz num-buffers=400", "");
+    let errors = frames.iter().skip(1).filter(|(v, _)| v.to_previous.is_some()).map(|(v, t)| miss(v, t));
+    let errors: Vec<_> = errors.collect();
+    assert!(errors.len() > 390);
+    let (median, most) = (quantile(errors.clone(), 0.5), quantile(errors, 0.9));
+    assert!(median <= 0.15 && most <= 0.5, "{median:.3} {most:.3}");
+    assert!(share(&frames, Motion::Stable, |truth| truth.moved == 0) >= 0.98);
+    assert!(share(&frames, Motion::Moving, |truth| truth.moved == 1) >= 0.85);
+    assert_eq!(frames.last().unwrap().0.epoch, 2);
+    assert_eq!(reasons(&news, "nvp-view-epoch"), ["move", "move"]);
+    let starts = frames.iter().filter(|(view, _)| view.phase == Phase::MoveStart).count();
+    let ends = frames.iter().filter(|(view, _)| view.phase == Phase::MoveEnd).count();
+    assert_eq!((starts, ends), (2, 2));
+    assert!(!reasons(&news, "nvp-view-degraded").is_empty());
+    assert!(news.iter().any(|structure| structure.name() == "nvp-view-recovered"));
+    // Beyond the thresholds of the defaults nothing is an epoch.
+    let (frames, _) = play("camera=ptz num-buffers=220", "segment-displacement=9");
+    assert_eq!(frames.last().unwrap().0.epoch, 0);
+    assert!(frames.last().unwrap().0.to_reference.is_some());
+}
+
+#[test]
+fn a_hand_is_followed() {
+    let (frames, _) = play("camera=handheld num-buffers=150", "");
+    let errors = frames.iter().skip(1).filter(|(v, _)| v.to_previous.is_some()).map(|(v, t)| miss(v, t));
+    let errors: Vec<_> = errors.collect();
+    assert!(errors.len() == 149);
+    let (median, most) = (quantile(errors.clone(), 0.5), quantile(errors, 0.9));
+    assert!(median <= 0.15 && most <= 0.5, "{median:.3} {most:.3}");
+    assert!(share(&frames, Motion::Moving, |_| true) >= 0.9);
+    assert_eq!(frames.last().unwrap().0.epoch, 0);
+}
+
+#[test]
+fn a_cut_opens_an_epoch() {
+    let (frames, news) = play("camera=cut num-buffers=300", "");
+    let cuts: Vec<_> = frames.iter().enumerate().filter(|(_, (_, t))| t.cut == 1).map(|(i, _)| i).collect();
+    let epochs = frames.windows(2).enumerate().filter(|(_, w)| w[0].0.epoch != w[1].0.epoch);
+    assert_eq!(epochs.map(|(i, _)| i + 1).collect::<Vec<_>>(), cuts);
+    assert_eq!(reasons(&news, "nvp-view-epoch"), ["cut", "cut"]);
+    assert!(frames.iter().all(|(view, _)| view.validity == Validity::Valid));
+}
+
+#[test]
+fn modes() {
+    let (frames, _) = play("camera=ptz num-buffers=220", "camera-mode=fixed");
+    let still = |v: &View| (v.motion, v.source, v.epoch) == (Motion::Stable, MotionSource::None, 0);
+    assert!(frames.iter().all(|(view, _)| still(view)));
+    let (frames, news) = play("num-buffers=3", "estimator=none");
+    let untold = |v: &View| (v.motion, v.source) == (Motion::Unknown, MotionSource::None);
+    assert!(frames.iter().all(|(view, _)| untold(view)));
+    assert_eq!(reasons(&news, "nvp-view-degraded"), ["motion-unknown"]);
+}
+
+/// A frame of squares, moved to the right by so many pixels.
+fn squares(moved: usize, ms: u64) -> gst::Buffer {
+    let pixel = |i: usize| {
+        let (x, y) = (i % 320 + 640 - moved, i / 320);
+        ((x / 9 * 7 + y / 9 * 13) * 2_654_435_761 % 251) as u8
+    };
+    let mut buffer = gst::Buffer::from_mut_slice((0..320 * 180).map(pixel).collect::<Vec<u8>>());
+    buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(ms));
+    buffer
+}
+
+fn rig(properties: &[(&str, &str)]) -> (gst::Element, Harness) {
+    init();
+    let element = gst::ElementFactory::make("nvpviewstate").build().unwrap();
+    properties.iter().for_each(|(name, value)| element.set_property_from_str(name, value));
+    let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
+    harness.play();
+    harness.set_src_caps_str(CAPS);
+    (element, harness)
+}
+
+fn view(harness: &mut Harness, buffer: gst::Buffer) -> View {
+    let out = harness.push_and_pull(buffer).unwrap();
+    assert_eq!(ProvenanceMeta::get(&out).unwrap().to_owned().stages.len(), 1);
+    ViewMeta::get(&out).unwrap().to_owned()
+}
+
+/// The view after 12 frames that each go so many pixels further.
+fn pan(properties: &[(&str, &str)], step: usize) -> View {
+    let (_element, mut harness) = rig(properties);
+    (0..12).map(|i| view(&mut harness, squares(i * step, i as u64 * 40))).last().unwrap()
+}
+
+#[test]
+fn every_threshold_counts() {
+    // 55 pixels of 320 in the end.
+    let plain = pan(&[], 5);
+    assert_eq!((plain.motion, plain.epoch, plain.validity), (Motion::Moving, 0, Validity::Valid));
+    let [_, _, x, ..] = plain.to_reference.unwrap();
+    assert!((x + 55.0 / 320.0).abs() < 0.002, "{x}");
+    assert_eq!(pan(&[("segment-displacement", "0.1")], 5).epoch, 1);
+    assert_eq!(pan(&[("field-of-view", "100"), ("segment-angle", "10")], 5).epoch, 1);
+    assert_eq!(pan(&[("move-start", "0.5")], 5).motion, Motion::Stable);
+    for (stop, motion) in [("0.015", Motion::Moving), ("0.2", Motion::Stable)] {
+        let (_element, mut harness) = rig(&[("move-stop", stop)]);
+        let places = (0..12).map(|i| i * 5).chain([56, 57]);
+        let views = places.enumerate().map(|(i, x)| view(&mut harness, squares(x, i as u64 * 40)));
+        assert_eq!(views.last().unwrap().motion, motion, "slower than {stop}");
+    }
+    // No estimate is free of all rotation and zoom.
+    assert_eq!(pan(&[("compensate-rotation", "0")], 5).reason.as_deref(), Some("rotation"));
+    assert_eq!(pan(&[("compensate-zoom", "0")], 5).reason.as_deref(), Some("zoom"));
+    assert_eq!(pan(&[("segment-zoom", "0")], 5).epoch, 1);
+}
+
+#[test]
+fn a_restart_opens_an_epoch_even_for_a_fixed_camera() {
+    for mode in ["fixed", "observed"] {
+        let (element, mut harness) = rig(&[("camera-mode", mode)]);
+        assert_eq!(view(&mut harness, squares(0, 0)).epoch, 0);
+        assert_eq!(view(&mut harness, squares(0, 40)).epoch, 0);
+        harness.push_event(gst::event::FlushStart::new());
+        harness.push_event(gst::event::FlushStop::new(true));
+        harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        let restarted = view(&mut harness, squares(0, 0));
+        assert_eq!((restarted.epoch, restarted.to_previous), (1, None), "{mode}");
+        let stats = element.property::<gst::Structure>("stats");
+        assert_eq!((stats.get::<u64>("frames"), stats.get::<u64>("epochs")), (Ok(3), Ok(1)));
+    }
+}
+
+#[test]
+fn bad_input() {
+    let flat = |ms: u64| {
+        let mut buffer = gst::Buffer::from_mut_slice(vec![16u8; 320 * 180]);
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(ms));
+        buffer
+    };
+    let (_element, mut harness) = rig(&[]);
+    view(&mut harness, squares(0, 0));
+    let black = view(&mut harness, flat(40));
+    assert_eq!((black.motion, black.epoch), (Motion::Unknown, 0));
+    assert_eq!((black.validity, black.reason.as_deref()), (Validity::Degraded, Some("no-texture")));
+    let back = view(&mut harness, squares(0, 80));
+    assert_eq!((back.motion, back.validity, back.epoch), (Motion::Stable, Validity::Valid, 0));
+    // A frame shorter than its caps say is passed on.
+    let short = view(&mut harness, gst::Buffer::from_mut_slice(vec![1u8; 10]));
+    assert_eq!(short.motion, Motion::Unknown);
+    // Another size in mid-stream, down to a single pixel.
+    for size in [(640_usize, 360), (1, 1), (33, 500)] {
+        let caps = format!("video/x-raw,format=GRAY8,width={},height={},framerate=25/1", size.0, size.1);
+        harness.push_event(gst::event::Caps::new(&caps.parse::<gst::Caps>().unwrap()));
+        let stride = size.0.div_ceil(4) * 4;
+        for _ in 0..3 {
+            let out = view(&mut harness, gst::Buffer::from_mut_slice(vec![90u8; stride * size.1]));
+            assert_eq!(out.motion, Motion::Unknown, "{size:?}");
+        }
+    }
+}
