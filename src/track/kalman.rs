@@ -34,7 +34,7 @@ pub struct Motion {
 impl Default for Motion {
     fn default() -> Self {
         Self {
-            measurement: 0.12,
+            measurement: 0.125,
             size_measurement: 0.16,
             wander: 0.2,
             speed: 1.5,
