@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::Format;
 use crate::detection::{Detection, TableRef};
 use crate::meta::{
-    DetectionMeta, DetectionsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta, ViewMeta,
+    DetectionMeta, DetectionsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta, TracksRef,
+    ViewMeta,
 };
 use crate::record::{
     self, Course, DetectionRecord, EndedRecord, Header, ParentRecord, PastRecord, ProvenanceRecord,
     RecordSource, StageOutcome, StageRecord, Timestamp, TrackRecord, ViewRecord,
 };
+use crate::track::Track;
 
 /// What the events so far said of the buffers to come.
 pub(super) struct Stream {
@@ -103,6 +105,14 @@ struct Frame<'a> {
     embeddings: bool,
 }
 
+/// The record of one of a frame's tracks, or of one that ended on it.
+fn told<'a>(tracks: TracksRef<'a>, track: &Track) -> TrackRecord<'a> {
+    TrackRecord {
+        segments: Course::of(track.id, tracks.segments(), tracks.points()),
+        ..TrackRecord::new(tracks.label(track.label), track)
+    }
+}
+
 impl RecordSource for Frame<'_> {
     fn header(&self) -> Header<'_> {
         self.header
@@ -120,18 +130,12 @@ impl RecordSource for Frame<'_> {
 
     fn tracks(&self) -> Option<impl Iterator<Item = TrackRecord<'_>>> {
         let tracks = TrackMeta::get(self.buffer)?;
-        Some(tracks.items().iter().map(move |t| TrackRecord {
-            segments: Course::of(t.id, tracks.segments(), tracks.points()),
-            ..TrackRecord::new(tracks.label(t.label), t)
-        }))
+        Some(tracks.items().iter().map(move |track| told(tracks, track)))
     }
 
     fn ended(&self) -> Option<impl Iterator<Item = EndedRecord<'_>>> {
         let tracks = TrackMeta::get(self.buffer)?;
-        Some(tracks.ended()?.iter().map(move |ended| EndedRecord {
-            segments: Course::of(ended.track.id, tracks.segments(), tracks.points()),
-            ..EndedRecord::new(tracks.label(ended.track.label), ended)
-        }))
+        Some(tracks.ended()?.iter().map(move |ended| EndedRecord::new(told(tracks, &ended.track), ended)))
     }
 
     fn past(&self) -> Option<impl Iterator<Item = PastRecord>> {

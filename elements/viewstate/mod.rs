@@ -53,7 +53,7 @@ glib::wrapper! {
 
 /// Who tells the camera's motion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstNvpViewStateEstimator")]
+#[enum_type(name = "NvpViewStateEstimator")]
 pub enum Estimator {
     /// Nobody.
     #[enum_value(name = "Nobody", nick = "none")]
@@ -66,7 +66,7 @@ pub enum Estimator {
 
 /// Whether the camera may move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstNvpViewStateCameraMode")]
+#[enum_type(name = "NvpViewStateCameraMode")]
 pub enum CameraMode {
     /// It never does.
     #[enum_value(name = "It never moves", nick = "fixed")]

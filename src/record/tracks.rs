@@ -75,87 +75,33 @@ impl<'a> TrackRecord<'a> {
     }
 }
 
-/// A track that ended on the frame.
+/// A track that ended on the frame, as it was last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EndedRecord<'a> {
-    /// The track's id.
-    pub id: u64,
+    /// The track.
+    #[serde(flatten)]
+    pub track: TrackRecord<'a>,
     /// Why it ended.
     #[serde(with = "reason")]
     pub reason: EndReason,
-    /// The class in its model's numbering.
-    pub class: i32,
-    /// The class's name, when it has one.
-    pub label: Option<Cow<'a, str>>,
-    /// Where the track stood in its life.
-    #[serde(with = "state")]
-    pub state: TrackState,
-    /// Confidence of the last matched detection, in \[0, 1\].
-    #[serde(deserialize_with = "number")]
-    pub confidence: f32,
-    /// Where it was last, in units of the frame.
-    #[serde(rename = "box", with = "edges")]
-    pub bbox: BBox,
-    /// Nanoseconds since the track's first detection.
-    pub age: u64,
     /// Nanoseconds since its last matched detection.
     pub since_match: u64,
-    /// Whether it was the continuation of what it was before; absent when it was.
-    #[serde(default, skip_serializing_if = "is_default", with = "continuity")]
-    pub continuity: Continuity,
-    /// How it moved; absent when nobody has measured it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub motion: Option<MotionRecord>,
-    /// The way it went, when the tracker tells.
-    #[serde(default, skip_serializing_if = "Course::is_empty")]
-    pub segments: Course<'a>,
 }
 
 impl<'a> EndedRecord<'a> {
-    /// The record of an end.
-    pub fn new(label: Option<&'a str>, ended: &Ended) -> Self {
-        let TrackRecord { id, class, label, state, confidence, bbox, age, continuity, motion, segments } =
-            TrackRecord::new(label, &ended.track);
-        let Ended { reason, track: Track { since_match, .. }, .. } = *ended;
-        Self {
-            id,
-            reason,
-            class,
-            label,
-            state,
-            confidence,
-            bbox,
-            age,
-            since_match,
-            continuity,
-            motion,
-            segments,
-        }
+    /// The record of an end, with that of the track.
+    pub fn new(track: TrackRecord<'a>, ended: &Ended) -> Self {
+        Self { track, reason: ended.reason, since_match: ended.track.since_match }
     }
 
     /// The same, borrowed.
     pub fn as_ref(&self) -> EndedRecord<'_> {
-        let label = self.label.as_deref().map(Cow::Borrowed);
-        EndedRecord { label, segments: self.segments.as_ref(), ..*self }
+        EndedRecord { track: self.track.as_ref(), ..*self }
     }
 
     /// The end, but for what a record leaves out. `label` is the index of the class's name.
     pub fn to_ended(&self, label: i32) -> Ended {
-        let Self { id, class, state, confidence, bbox, age, continuity, motion, .. } = *self;
-        let (name, segments) = (None, Course::default());
-        let track = TrackRecord {
-            id,
-            class,
-            label: name,
-            state,
-            confidence,
-            bbox,
-            age,
-            continuity,
-            motion,
-            segments,
-        };
-        let track = Track { since_match: self.since_match, ..track.to_track(label) };
+        let track = Track { since_match: self.since_match, ..self.track.to_track(label) };
         Ended { track, reason: self.reason, reserved: 0 }
     }
 }

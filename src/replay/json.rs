@@ -48,7 +48,7 @@ impl Tables {
                 }
             }
             let named = record.tracks.iter().flatten().filter_map(|track| track.label.as_deref());
-            let ended = record.ended.iter().flatten().filter_map(|track| track.label.as_deref());
+            let ended = record.ended.iter().flatten().filter_map(|ended| ended.track.label.as_deref());
             for label in named.chain(ended) {
                 if !tracked.contains(&label) {
                     tracked.push(label);
@@ -189,13 +189,10 @@ fn parent<'a>(record: &'a ParentRecord<'_>, models: &mut Vec<&'a str>) -> Parent
 fn tracks(items: &[TrackRecord<'_>], record: &FrameRecord, tables: &Tables) -> Tracks {
     let label = |name: Option<&str>| name.and_then(|name| tables.tracks.find(name)).unwrap_or(-1);
     let (mut segments, mut points) = (Vec::new(), Vec::new());
-    for track in items {
+    for track in items.iter().chain(record.ended.iter().flatten().map(|ended| &ended.track)) {
         track.segments.append_to(track.id, &mut segments, &mut points);
     }
-    for ended in record.ended.iter().flatten() {
-        ended.segments.append_to(ended.id, &mut segments, &mut points);
-    }
-    let ended = |e: &EndedRecord<'_>| e.to_ended(label(e.label.as_deref()));
+    let ended = |e: &EndedRecord<'_>| e.to_ended(label(e.track.label.as_deref()));
     Tracks {
         labels: tables.tracks.clone(),
         items: items.iter().map(|track| track.to_track(label(track.label.as_deref()))).collect(),

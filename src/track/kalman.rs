@@ -154,6 +154,23 @@ impl Axis {
         Self { value, var_value: noise * unit, var_rate: process.rate_variance * unit, ..Self::default() }
     }
 
+    /// `a` and `b` of two independent axes, which are taken as independent of each other after it too.
+    fn mixed(one: &Self, a: f64, other: &Self, b: f64) -> Self {
+        let (aa, bb) = (a * a, b * b);
+        Self {
+            value: a * one.value + b * other.value,
+            rate: a * one.rate + b * other.rate,
+            var_value: aa * one.var_value + bb * other.var_value,
+            cov: aa * one.cov + bb * other.cov,
+            var_rate: aa * one.var_rate + bb * other.var_rate,
+        }
+    }
+
+    /// All lengths by a factor.
+    fn scale(&mut self, by: f64) {
+        *self = Self::mixed(self, by, &Self::default(), 0.0);
+    }
+
     fn predict(&mut self, step: &Step, scale: f64) {
         let unit = scale * scale;
         self.value += step.reach * self.rate;
@@ -245,18 +262,17 @@ impl BoxFilter {
         self.height.value = self.height.value.max(SMALLEST);
     }
 
-    /// Moves the box from the previous frame's view into this frame's. `to_previous` is the row-major
-    /// homography that maps this frame's points to the previous frame's; near the box it counts as affine.
-    pub(super) fn follow_view(&mut self, to_previous: &[f32; 9]) {
-        let Some(view) = View::at(to_previous, self.x.value, self.y.value) else { return };
-        (self.x.value, self.y.value) = view.point;
-        let [[xx, xy], [yx, yy]] = view.jacobian;
-        (self.x.rate, self.y.rate) =
-            (xx * self.x.rate + xy * self.y.rate, yx * self.x.rate + yy * self.y.rate);
-        for (axis, zoom) in [(&mut self.width, xx.hypot(yx)), (&mut self.height, xy.hypot(yy))] {
-            axis.value *= zoom;
-            axis.rate *= zoom;
-        }
+    /// Moves the box, its rates and what is not known of them from the previous frame's view into this frame's; near
+    /// the box the turn counts as affine.
+    pub(super) fn follow(&mut self, turn: &Turn) {
+        let Some(Place { point, jacobian }) = turn.at(self.x.value, self.y.value) else { return };
+        let [[xx, xy], [yx, yy]] = jacobian;
+        let (x, y) = (self.x, self.y);
+        self.x = Axis::mixed(&x, xx, &y, xy);
+        self.y = Axis::mixed(&x, yx, &y, yy);
+        (self.x.value, self.y.value) = point;
+        self.width.scale(xx.hypot(yx));
+        self.height.scale(xy.hypot(yy));
     }
 
     /// How far a box's width and height are from what is expected, in squared standard deviations.
@@ -287,35 +303,46 @@ impl BoxFilter {
     }
 }
 
-/// A point of the previous frame's view in this frame's.
-pub(super) fn followed_point([x, y]: [f32; 2], to_previous: &[f32; 9]) -> [f32; 2] {
-    View::at(to_previous, x.into(), y.into())
-        .map_or([x, y], |view| [view.point.0 as f32, view.point.1 as f32])
-}
-
-/// A box of the previous frame's view in this frame's, as [`BoxFilter::follow_view`] moves it.
-pub(super) fn followed(bbox: &BBox, to_previous: &[f32; 9]) -> BBox {
-    let (x, y, width, height) = parts(bbox);
-    let Some(view) = View::at(to_previous, x, y) else { return *bbox };
-    let [[xx, xy], [yx, yy]] = view.jacobian;
-    let (width, height) = (width * xx.hypot(yx), height * xy.hypot(yy));
-    BBox::from_center(view.point.0 as f32, view.point.1 as f32, width as f32, height as f32)
-}
+/// The way from the previous frame's view into this frame's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn([[f64; 3]; 3]);
 
 /// Where a point of the previous frame is now, and how its surroundings are stretched.
-struct View {
+struct Place {
     point: (f64, f64),
     jacobian: [[f64; 2]; 2],
 }
 
-impl View {
-    /// `None` when the homography has no inverse or sends the point out of the picture plane.
-    fn at(to_previous: &[f32; 9], x: f64, y: f64) -> Option<Self> {
+impl Turn {
+    /// From the row-major homography that maps this frame's points to the previous frame's.
+    pub(super) fn new(to_previous: &[f32; 9]) -> Self {
         let [a, b, c, d, e, f, g, h, i] = to_previous.map(f64::from);
         // The inverse but for a factor, which a homography does not mind.
-        let (m, n) =
-            ([e * i - f * h, c * h - b * i, b * f - c * e], [f * g - d * i, a * i - c * g, c * d - a * f]);
-        let o = [d * h - e * g, b * g - a * h, a * e - b * d];
+        Self([
+            [e * i - f * h, c * h - b * i, b * f - c * e],
+            [f * g - d * i, a * i - c * g, c * d - a * f],
+            [d * h - e * g, b * g - a * h, a * e - b * d],
+        ])
+    }
+
+    /// A point of the previous frame in this one; it stays where it is when no way leads there.
+    pub(super) fn point(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        let place = self.at(x.into(), y.into());
+        place.map_or([x, y], |Place { point, .. }| [point.0 as f32, point.1 as f32])
+    }
+
+    /// A box of the previous frame in this one, as [`BoxFilter::follow`] moves it.
+    pub(super) fn bbox(&self, bbox: &BBox) -> BBox {
+        let (x, y, width, height) = parts(bbox);
+        let Some(Place { point, jacobian }) = self.at(x, y) else { return *bbox };
+        let [[xx, xy], [yx, yy]] = jacobian;
+        let (width, height) = (width * xx.hypot(yx), height * xy.hypot(yy));
+        BBox::from_center(point.0 as f32, point.1 as f32, width as f32, height as f32)
+    }
+
+    /// `None` when the homography has no inverse or sends the point out of the picture plane.
+    fn at(&self, x: f64, y: f64) -> Option<Place> {
+        let [m, n, o] = self.0;
         let dot = |row: [f64; 3]| row[0] * x + row[1] * y + row[2];
         let depth = dot(o);
         let point = (dot(m) / depth, dot(n) / depth);
@@ -323,7 +350,7 @@ impl View {
         let jacobian =
             [[slope(m, point.0, 0), slope(m, point.0, 1)], [slope(n, point.1, 0), slope(n, point.1, 1)]];
         let finite = jacobian.iter().flatten().chain([&point.0, &point.1]).all(|v| v.is_finite());
-        finite.then_some(Self { point, jacobian })
+        finite.then_some(Place { point, jacobian })
     }
 }
 

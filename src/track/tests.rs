@@ -270,6 +270,42 @@ fn a_known_camera_motion_is_followed() {
     assert_eq!((tracks.len(), tracks[0].id, tracks[0].state), (1, 1, TrackState::Confirmed));
 }
 
+/// What is not known of a place grows with the picture, as the place does: a zoom in one step and none at all lead to
+/// the same tracks, in units of the object.
+#[test]
+fn a_zoom_changes_nothing_but_lengths() {
+    let tracked = |zoom: f32| {
+        let mut tracker = Tracker::new(Parameters::default());
+        let place = |frame: u64, zoom: f32| {
+            let x = 0.5 + (0.003 * frame as f32 - 0.02) * zoom;
+            let bbox = BBox::from_center(x, 0.5, 0.05 * zoom, 0.15 * zoom);
+            Observation {
+                detection: Detection { bbox, confidence: 0.9, class_id: 0 },
+                ..seen(0.0, 0.0, 0.9, 0)
+            }
+        };
+        for frame in 0..8 {
+            step(&mut tracker, SECOND * frame / 25, &[place(frame, 1.0)]);
+        }
+        let k = 1.0 / zoom;
+        let to_previous = Some([k, 0.0, 0.5 - 0.5 * k, 0.0, k, 0.5 - 0.5 * k, 0.0, 0.0, 1.0]);
+        let mut last = Track::default();
+        for frame in 8..12 {
+            // It stops, so that the answer depends on how sure the filter was.
+            let observations = [place(8, zoom)];
+            let (time, observations) = (SECOND * frame / 25, Some(&observations[..]));
+            let to_previous = to_previous.filter(|_| frame == 8);
+            last =
+                tracker.step(&Input { time, aspect: ASPECT, observations, to_previous, ..Input::default() })
+                    [0];
+        }
+        ((last.bbox.center().0 - 0.5) / zoom, last.bbox.width() / zoom, last.velocity[0] / zoom)
+    };
+    let (plain, zoomed) = (tracked(1.0), tracked(2.0));
+    assert!((plain.0 - zoomed.0).abs() < 1e-5 && (plain.1 - zoomed.1).abs() < 1e-5, "{plain:?} {zoomed:?}");
+    assert!((plain.2 - zoomed.2).abs() < 1e-4, "{plain:?} {zoomed:?}");
+}
+
 /// Two objects that pass each other, seen at a frame rate.
 fn crossing(rate: u64) -> Vec<(u64, i32)> {
     let mut tracker = Tracker::new(Parameters::default());

@@ -1,7 +1,7 @@
 //! One object as the tracker knows it.
 
 use super::appearance::{Appearance, Scale};
-use super::kalman::{BoxFilter, Transition, followed_point};
+use super::kalman::{BoxFilter, Transition, Turn};
 use super::rules::Rules;
 use super::votes::Votes;
 use super::{Continuity, Parameters, Track, TrackState, nanoseconds, seconds};
@@ -175,10 +175,10 @@ impl Tracked {
     }
 
     /// Carries everything from the previous frame's view into this one's.
-    pub(super) fn follow_view(&mut self, to_previous: &[f32; 9]) {
-        self.filter.follow_view(to_previous);
-        self.anchor.follow_view(to_previous);
-        self.recent.follow_view(to_previous);
+    pub(super) fn follow(&mut self, turn: &Turn) {
+        self.filter.follow(turn);
+        self.anchor.follow(turn);
+        self.recent.follow(turn);
         self.place();
     }
 
@@ -352,9 +352,9 @@ impl Recent {
         self.len += 1;
     }
 
-    fn follow_view(&mut self, to_previous: &[f32; 9]) {
+    fn follow(&mut self, turn: &Turn) {
         for (_, point) in &mut self.points[..self.len] {
-            *point = followed_point(*point, to_previous);
+            *point = turn.point(*point);
         }
     }
 

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use super::appearance::{Appearance, Scale};
 use super::history::{History, Keeping, Live};
-use super::kalman::{Transition, followed};
+use super::kalman::{Transition, Turn};
 use super::matching::{Gate, Matcher, embedding};
 use super::rules::Rules;
 use super::shared_motion::SharedMotion;
@@ -83,7 +83,7 @@ pub struct Tracker {
     reported: Vec<Track>,
     history: History,
     /// When the view moved, and from where: for observations of earlier frames.
-    views: VecDeque<(u64, [f32; 9])>,
+    views: VecDeque<(u64, Turn)>,
 }
 
 impl Tracker {
@@ -204,19 +204,19 @@ impl Tracker {
             self.end_where(EndReason::Lost, |_| true);
         }
         let transition = Transition::new(&self.rules.common.motion, elapsed as f64 / 1e9);
-        let to_previous = input.to_previous.as_ref().filter(|_| self.rules.common.follow_view);
+        let turn = input.to_previous.as_ref().filter(|_| self.rules.common.follow_view).map(Turn::new);
         for tracked in &mut self.tracks {
             tracked.now = false;
-            if let Some(to_previous) = to_previous {
-                tracked.follow_view(to_previous);
+            if let Some(turn) = &turn {
+                tracked.follow(turn);
             }
             tracked.predict(&transition, aspect);
         }
-        if let Some(to_previous) = to_previous {
+        if let Some(turn) = turn {
             if self.views.len() == MOST_VIEWS {
                 self.views.pop_front();
             }
-            self.views.push_back((input.time, *to_previous));
+            self.views.push_back((input.time, turn));
         }
         // A view that tears the picture apart may leave no box.
         self.end_where(EndReason::BrokenByView, |tracked| !tracked.track.bbox.is_valid());
@@ -229,7 +229,7 @@ impl Tracker {
         for (index, Observation { detection, label, age, detector, .. }) in observations.iter().enumerate() {
             let there = time.saturating_sub(*age);
             let since = self.views.iter().filter(|(when, _)| *age > 0 && *when > there);
-            let bbox = since.fold(detection.bbox, |bbox, (_, to_previous)| followed(&bbox, to_previous));
+            let bbox = since.fold(detection.bbox, |bbox, (_, turn)| turn.bbox(&bbox));
             let confidence = detection.confidence.min(1.0);
             if bbox.is_valid() && bbox.meets(&PICTURE) && !detection.confidence.is_nan() {
                 let detection = Detection { bbox, confidence, ..*detection };
@@ -279,7 +279,8 @@ impl Tracker {
         let Some(to_previous) = shared_motion.find(matcher, tracks, seen, confident, time) else {
             return;
         };
-        self.tracks.iter_mut().for_each(|tracked| tracked.follow_view(&to_previous));
+        let turn = Turn::new(&to_previous);
+        self.tracks.iter_mut().for_each(|tracked| tracked.follow(&turn));
     }
 
     fn associate(&mut self, observations: &[Observation<'_>], time: u64, aspect: f32) {
