@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use gst::ffi;
 use gst::glib::ffi::{gboolean, gpointer};
 
-use crate::view::{Motion, MotionSource, Phase, Validity, View};
+use crate::view::{Motion, MotionSource, Phase, Sight, Validity, View};
 
 use super::mapping::Mapping;
 use super::shared::{self, Header, Kind, PICTURE_TAGS, Payload, Slice, Text, Types};
@@ -119,6 +119,16 @@ impl<'a> ViewRef<'a> {
     pub fn preset(&self) -> Option<&'a str> {
         // SAFETY: the payload keeps its text while the buffer is borrowed.
         unsafe { self.raw.preset.as_option() }
+    }
+
+    /// What decides whether something drawn on a view holds on this one.
+    pub fn sight(&self) -> Sight<'a> {
+        Sight {
+            epoch: self.epoch(),
+            preset: self.preset(),
+            to_reference: self.to_reference().copied(),
+            validity: self.validity(),
+        }
     }
 
     /// A copy that outlives the buffer.

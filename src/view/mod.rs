@@ -3,6 +3,7 @@
 //! [`Estimator`] tells from the pixels how the camera moved between two frames, and [`decide`] what follows from it: whether
 //! the camera moves or rests, when an epoch begins, and whether what was drawn on the view still holds.
 
+mod binding;
 mod corners;
 mod fit;
 mod lk;
@@ -12,6 +13,7 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
+pub use binding::{Binding, Sight, Standing};
 pub use motion::{Estimate, Estimator, Evidence};
 pub use policy::{Action, CameraMode, HOLD, Policy, Report, State, decide};
 
