@@ -10,12 +10,14 @@ mod lk;
 mod luma;
 mod motion;
 mod policy;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
 pub use binding::{Binding, Sight, Standing};
 pub use motion::{Estimate, Estimator, Evidence};
 pub use policy::{Action, CameraMode, HOLD, Policy, Report, State, decide};
+pub use telemetry::{Apart, Camera, Ptz, Reading, Refusal, Telemetry};
 
 use std::sync::Arc;
 
