@@ -10,6 +10,7 @@ mod fusion;
 mod lk;
 mod luma;
 mod motion;
+mod onvif;
 mod policy;
 mod telemetry;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod told_tests;
 pub use binding::{Binding, Sight, Standing};
 pub use fusion::Telling;
 pub use motion::{Estimate, Estimator, Evidence};
+pub use onvif::{GenericSpace, OnvifError, pose as onvif_pose};
 pub use policy::{CameraMode, Cause, HOLD, Policy, Report, State, decide};
 pub use telemetry::{Apart, Camera, Ptz, Reading, Refusal, Telemetry};
 
