@@ -4,18 +4,25 @@
 //! the camera moves or rests, when an epoch begins, and whether what was drawn on the view still holds.
 
 mod binding;
+mod contrast;
 mod corners;
+mod features;
 mod fit;
+mod keyframe;
 mod lk;
 mod luma;
+mod matching;
 mod motion;
 mod policy;
+mod register;
 #[cfg(test)]
 mod tests;
 
 pub use binding::{Binding, Sight, Standing};
+pub use keyframe::Keyframe;
 pub use motion::{Estimate, Estimator, Evidence};
 pub use policy::{Action, CameraMode, HOLD, Policy, Report, State, decide};
+pub use register::{Registrar, Registration, register};
 
 use std::sync::Arc;
 
