@@ -130,7 +130,7 @@ pub(super) fn robust(pairs: &[Pair], h: &[f64; 9], sigma: f64) -> f64 {
 }
 
 /// The similarity of least squares.
-fn similarity<'a>(pairs: impl Iterator<Item = (&'a Pair, f64)> + Clone) -> Option<[f64; 9]> {
+pub(super) fn similarity<'a>(pairs: impl Iterator<Item = (&'a Pair, f64)> + Clone) -> Option<[f64; 9]> {
     let (mut sum, mut from, mut to) = (0.0, [0.0; 2], [0.0; 2]);
     for (pair, weight) in pairs.clone() {
         sum += weight;

@@ -16,7 +16,7 @@ pub(super) struct Luma {
 }
 
 impl Luma {
-    fn resize(&mut self, width: usize, height: usize) {
+    pub(super) fn resize(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width, height);
         self.data.resize(width * height, 0.0);
     }
@@ -26,7 +26,7 @@ impl Luma {
     }
 
     /// The mean of each two by two pixels of `from`.
-    fn halve(&mut self, from: &Self) {
+    pub(super) fn halve(&mut self, from: &Self) {
         self.resize(from.width / 2, from.height / 2);
         for (y, row) in self.data.chunks_exact_mut(self.width.max(1)).enumerate() {
             let (a, b) = (from.row(2 * y), from.row(2 * y + 1));
@@ -55,7 +55,7 @@ impl Pyramid {
         self.size = (width, height);
         self.factor = ((width.max(height) as f64 / SIDE).round() as usize).clamp(1, width.min(height));
         let factor = self.factor;
-        let [base, rest @ ..] = &mut self.levels;
+        let base = &mut self.levels[0];
         base.resize(width / factor, height / factor);
         self.sums.resize(width, 0);
         let scale = 1.0 / (factor * factor) as f32;
@@ -76,11 +76,26 @@ impl Pyramid {
                 }
             }
         }
+        self.halve_down();
+    }
+
+    /// Makes the smaller levels from level 0.
+    pub(super) fn halve_down(&mut self) {
+        let [base, rest @ ..] = &mut self.levels;
         let mut above = &*base;
         for level in rest {
             level.halve(above);
             above = level;
         }
+    }
+
+    /// The same picture without level 0.
+    pub(super) fn coarser(&self) -> Self {
+        let [_, finer, coarse] = &self.levels;
+        let mut smallest = Luma::default();
+        smallest.halve(coarse);
+        let levels = [finer.clone(), coarse.clone(), smallest];
+        Self { levels, factor: self.factor * 2, size: self.size, sums: Vec::new() }
     }
 }
 

@@ -4,14 +4,19 @@
 //! the camera moves or rests, when an epoch begins, and whether what was drawn on the view still holds.
 
 mod binding;
+mod contrast;
 mod corners;
+mod features;
 mod fit;
 mod fusion;
+mod keyframe;
 mod lk;
 mod luma;
+mod matching;
 mod motion;
 mod onvif;
 mod policy;
+mod register;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -20,9 +25,11 @@ mod told_tests;
 
 pub use binding::{Binding, Sight, Standing};
 pub use fusion::Telling;
+pub use keyframe::Keyframe;
 pub use motion::{Estimate, Estimator, Evidence};
 pub use onvif::{GenericSpace, OnvifError, pose as onvif_pose};
 pub use policy::{CameraMode, Cause, HOLD, Policy, Report, State, decide};
+pub use register::{Registrar, Registration, register};
 pub use telemetry::{Apart, Camera, Ptz, Reading, Refusal, Telemetry};
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 
 use super::corners::Corners;
 use super::fit::{Fit, Fitter, Pair, robust};
+use super::keyframe::Keyframe;
 use super::lk;
 use super::luma::{LEVELS, Pyramid};
 use crate::geometry::BBox;
@@ -80,6 +81,9 @@ pub struct Estimator {
     corners: Vec<[f32; 2]>,
     current: Pyramid,
     found: Vec<[f32; 2]>,
+    /// What was masked of the frame pushed last, and whether it had texture.
+    masks: Vec<BBox>,
+    textured: bool,
     finder: Corners,
     pairs: Vec<Pair>,
     fitter: Fitter,
@@ -90,47 +94,56 @@ pub struct Estimator {
 
 /// Pixels of level 0 as centred coordinates with 1 as half of the longer side.
 #[derive(Clone, Copy, Debug)]
-struct Plane {
-    centre: [f64; 2],
-    half: f64,
+pub(super) struct Plane {
+    pub(super) centre: [f64; 2],
+    pub(super) half: f64,
 }
 
 impl Plane {
-    fn of(pyramid: &Pyramid) -> Self {
+    pub(super) fn of(pyramid: &Pyramid) -> Self {
         let side = |length: usize| length as f64 / pyramid.factor as f64 / 2.0;
         let centre = [side(pyramid.size.0), side(pyramid.size.1)];
         Self { centre, half: centre[0].max(centre[1]) }
     }
 
-    fn centred(&self, [x, y]: [f32; 2]) -> [f64; 2] {
+    pub(super) fn centred(&self, [x, y]: [f32; 2]) -> [f64; 2] {
         [(f64::from(x) + 0.5 - self.centre[0]) / self.half, (f64::from(y) + 0.5 - self.centre[1]) / self.half]
     }
 
-    fn pixel(&self, [x, y]: [f64; 2]) -> [f32; 2] {
+    pub(super) fn pixel(&self, [x, y]: [f64; 2]) -> [f32; 2] {
         let place = [x * self.half + self.centre[0] - 0.5, y * self.half + self.centre[1] - 0.5];
         place.map(|v| v as f32)
     }
 
     /// A motion of centred points as one of points in units of the frame.
     fn normalised(&self, h: &[f64; 9]) -> [f64; 9] {
+        compose(&self.to_units(), &compose(h, &self.from_units()))
+    }
+
+    /// From centred points to points in units of the frame.
+    pub(super) fn to_units(self) -> [f64; 9] {
         let [w, v] = self.centre.map(|c| self.half / (2.0 * c));
-        let out = [w, 0.0, 0.5, 0.0, v, 0.5, 0.0, 0.0, 1.0];
-        let back = [1.0 / w, 0.0, -0.5 / w, 0.0, 1.0 / v, -0.5 / v, 0.0, 0.0, 1.0];
-        compose(&out, &compose(h, &back))
+        [w, 0.0, 0.5, 0.0, v, 0.5, 0.0, 0.0, 1.0]
+    }
+
+    /// The way back.
+    pub(super) fn from_units(self) -> [f64; 9] {
+        let [w, v] = self.centre.map(|c| 2.0 * c / self.half);
+        [w, 0.0, -0.5 * w, 0.0, v, -0.5 * v, 0.0, 0.0, 1.0]
     }
 }
 
 /// Where some of the corners lie.
 #[derive(Clone, Copy, Debug)]
-struct Spread {
-    count: usize,
+pub(super) struct Spread {
+    pub(super) count: usize,
     cells: u32,
     low: [f64; 2],
     high: [f64; 2],
 }
 
 impl Spread {
-    fn of(pairs: &[Pair], plane: &Plane, which: impl Fn(&Pair) -> bool) -> Self {
+    pub(super) fn of(pairs: &[Pair], plane: &Plane, which: impl Fn(&Pair) -> bool) -> Self {
         let reach = plane.centre.map(|c| c / plane.half);
         let mut spread = Self { count: 0, cells: 0, low: [1.0; 2], high: [0.0; 2] };
         for pair in pairs.iter().filter(|pair| which(pair)) {
@@ -147,17 +160,17 @@ impl Spread {
     }
 
     /// The part of the coarse cells that have some.
-    fn cells(&self) -> f64 {
+    pub(super) fn cells(&self) -> f64 {
         f64::from(self.cells.count_ones()) / (SPREAD * SPREAD) as f64
     }
 
     /// The part of the shorter reached side.
-    fn reach(&self) -> f64 {
+    pub(super) fn reach(&self) -> f64 {
         (self.high[0] - self.low[0]).min(self.high[1] - self.low[1])
     }
 
     /// Confidence in what these corners say, of `followed` in all.
-    fn confidence(&self, followed: usize) -> f32 {
+    pub(super) fn confidence(&self, followed: usize) -> f32 {
         let enough = (self.count as f64 / 24.0).min(1.0);
         let agree = (self.count as f64 / followed.max(1) as f64 / 0.6).min(1.0);
         let wide = (self.cells() / 0.5).min(1.0);
@@ -176,7 +189,9 @@ impl Estimator {
     /// how the view moved since the frame before.
     pub fn push(&mut self, frame: &Frame<'_>, masks: &[BBox]) -> Estimate {
         self.current.fill(frame);
-        self.find(masks);
+        self.masks.clear();
+        self.masks.extend_from_slice(masks);
+        self.finder.find_fine(&self.current, masks, &mut self.found);
         let compared = self.begun && self.current.size == self.previous.size;
         let enough = |corners: &[_]| corners.len() >= LEAST_CORNERS;
         let mut estimate = match (compared, enough(&self.corners), enough(&self.found)) {
@@ -189,24 +204,37 @@ impl Estimator {
         if !compared || estimate.evidence != Evidence::Moves {
             self.last = None;
         }
-        if !compared || !enough(&self.corners) || enough(&self.found) {
+        let kept = !compared || !enough(&self.corners) || enough(&self.found);
+        if kept {
             std::mem::swap(&mut self.previous, &mut self.current);
             std::mem::swap(&mut self.corners, &mut self.found);
         }
         self.begun = true;
+        self.textured = kept && enough(&self.corners);
         estimate
     }
 
     /// Forgets all frames.
     pub fn reset(&mut self) {
-        (self.begun, self.last) = (false, None);
+        (self.begun, self.textured, self.last) = (false, false, None);
     }
 
-    fn find(&mut self, masks: &[BBox]) {
-        // Half the size is fine enough to choose places by, and takes a quarter of the time.
-        self.finder.find(&self.current.levels[1], masks, &mut self.found);
-        let fine = |v: f32| (v + 0.5) * 2.0 - 0.5;
-        self.found.iter_mut().for_each(|place| *place = place.map(fine));
+    /// Makes a keyframe of the frame pushed last, to be described or not. Returns false, and leaves the keyframe alone,
+    /// where that frame has no texture to be known by. The keyframe's memory is used again.
+    pub fn fill_keyframe(&self, keyframe: &mut Keyframe) -> bool {
+        if self.textured {
+            keyframe.fill(&self.previous, &self.corners, &self.masks);
+        }
+        self.textured
+    }
+
+    /// A described keyframe of the frame pushed last; `None` where that has no texture to be known by.
+    pub fn keyframe(&self) -> Option<Keyframe> {
+        let mut keyframe = Keyframe::default();
+        self.fill_keyframe(&mut keyframe).then(|| {
+            keyframe.describe();
+            keyframe
+        })
     }
 
     fn compare(&mut self) -> Estimate {
