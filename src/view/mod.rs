@@ -22,6 +22,7 @@ mod telemetry;
 mod tests;
 #[cfg(test)]
 mod told_tests;
+mod watch;
 
 pub use binding::{Binding, Sight, Standing};
 pub use fusion::Telling;
@@ -31,6 +32,7 @@ pub use onvif::{GenericSpace, OnvifError, pose as onvif_pose};
 pub use policy::{CameraMode, Cause, HOLD, Policy, Report, State, decide};
 pub use register::{Registrar, Registration, register};
 pub use telemetry::{Apart, Camera, Ptz, Reading, Refusal, Telemetry};
+pub use watch::{Look, News, Watch};
 
 use std::sync::Arc;
 
