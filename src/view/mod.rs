@@ -16,6 +16,8 @@ mod motion;
 mod policy;
 mod register;
 #[cfg(test)]
+mod register_tests;
+#[cfg(test)]
 mod tests;
 
 pub use binding::{Binding, Sight, Standing};
