@@ -291,8 +291,17 @@ typedef enum {
   NVP_VALIDITY_INVALID = 2
 } NvpValidity;
 
+/* What becomes of what is drawn on the view. */
+typedef enum {
+  NVP_DECISION_CONTINUE = 0,    /* it stays */
+  NVP_DECISION_DEGRADE = 1,     /* it is not to be relied on */
+  NVP_DECISION_COMPENSATE = 2,  /* it is led along by to_reference */
+  NVP_DECISION_SEGMENT = 3      /* it ends: a new epoch begins */
+} NvpDecision;
+
 #define NVP_VIEW_TO_PREVIOUS_KNOWN 1u
 #define NVP_VIEW_TO_REFERENCE_KNOWN 2u
+#define NVP_VIEW_PTZ_KNOWN 4u
 
 /* The camera's view. Homographies are row-major and map this frame's normalised points. */
 typedef struct {
@@ -309,9 +318,12 @@ typedef struct {
   guint32 validity;             /* NvpValidity */
   gfloat confidence;            /* in the motion, in [0, 1] */
   gfloat stability;             /* in [0, 1] */
-  guint32 reserved;
+  guint32 decision;             /* NvpDecision */
   NvpText reason;               /* why it is not valid */
   NvpText preset;               /* no text when not known */
+  gdouble pan;                  /* degrees to the right */
+  gdouble tilt;                 /* degrees upwards */
+  gdouble zoom;                 /* times the widest */
 } NvpView;
 
 /* One object that is really there. */

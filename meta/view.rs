@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use gst::ffi;
 use gst::glib::ffi::{gboolean, gpointer};
 
-use crate::view::{Motion, MotionSource, Phase, Sight, Validity, View};
+use crate::view::{Decision, Motion, MotionSource, Phase, Ptz, Sight, Validity, View};
 
 use super::mapping::Mapping;
 use super::shared::{self, Header, Kind, PICTURE_TAGS, Payload, Slice, Text, Types};
@@ -24,7 +24,9 @@ impl ViewMeta {
             crop,
             epoch: v.epoch,
             version: v.version,
-            known: u32::from(v.to_previous.is_some()) | u32::from(v.to_reference.is_some()) << 1,
+            known: u32::from(v.to_previous.is_some())
+                | u32::from(v.to_reference.is_some()) << 1
+                | u32::from(v.ptz.is_some()) << 2,
             to_previous: v.to_previous.unwrap_or_default(),
             to_reference: v.to_reference.unwrap_or_default(),
             phase: v.phase as u32,
@@ -33,9 +35,10 @@ impl ViewMeta {
             validity: v.validity as u32,
             confidence: v.confidence,
             stability: v.stability,
-            reserved: 0,
+            decision: v.decision as u32,
             reason: v.reason.as_deref().map_or(Slice::NONE, |text| Slice::new(text.as_bytes())),
             preset: v.preset.as_deref().map_or(Slice::NONE, |text| Slice::new(text.as_bytes())),
+            ptz: v.ptz.map_or([0.0; 3], |ptz| [ptz.pan, ptz.tilt, ptz.zoom]),
         });
         shared::put::<Self>(buffer, payload, |_| true);
     }
@@ -131,6 +134,17 @@ impl<'a> ViewRef<'a> {
         }
     }
 
+    /// Where the camera's head points, when it says so.
+    pub fn ptz(&self) -> Option<Ptz> {
+        let [pan, tilt, zoom] = self.raw.ptz;
+        (self.raw.known & 4 != 0).then_some(Ptz { pan, tilt, zoom })
+    }
+
+    /// What becomes of what is drawn on the view.
+    pub fn decision(&self) -> Decision {
+        decision(self.raw.decision).unwrap_or_default()
+    }
+
     /// A copy that outlives the buffer.
     pub fn to_owned(&self) -> View {
         View {
@@ -146,6 +160,8 @@ impl<'a> ViewRef<'a> {
             reason: self.reason().map(Into::into),
             stability: self.stability(),
             preset: self.preset().map(Into::into),
+            ptz: self.ptz(),
+            decision: self.decision(),
         }
     }
 }
@@ -173,6 +189,11 @@ fn validity(number: u32) -> Option<Validity> {
     [Validity::Valid, Validity::Degraded, Validity::Invalid].get(number as usize).copied()
 }
 
+fn decision(number: u32) -> Option<Decision> {
+    use Decision::{Compensate, Continue, Degrade, Segment};
+    [Continue, Degrade, Compensate, Segment].get(number as usize).copied()
+}
+
 /// The payload: `NvpView` in the C header.
 #[repr(C)]
 pub(super) struct Raw {
@@ -182,7 +203,7 @@ pub(super) struct Raw {
     version: u64,
     to_previous: [f32; 9],
     to_reference: [f32; 9],
-    /// 1: `to_previous` is known, 2: `to_reference` is.
+    /// 1: `to_previous` is known, 2: `to_reference` is, 4: `ptz` is.
     known: u32,
     phase: u32,
     motion: u32,
@@ -190,13 +211,14 @@ pub(super) struct Raw {
     validity: u32,
     confidence: f32,
     stability: f32,
-    reserved: u32,
+    decision: u32,
     reason: Text,
     preset: Text,
+    ptz: [f64; 3],
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Raw>() == 184);
+const _: () = assert!(size_of::<Raw>() == 208);
 
 // SAFETY: `Raw` is layout 1 of "NvpViewMeta" as written down in the C header, and `transform` passes
 // GStreamer's promises on to a function that wants just those and does not unwind.
@@ -215,7 +237,8 @@ unsafe impl Kind for ViewMeta {
         let known = phase(raw.phase).is_some()
             && motion(raw.motion).is_some()
             && source(raw.source).is_some()
-            && validity(raw.validity).is_some();
+            && validity(raw.validity).is_some()
+            && decision(raw.decision).is_some();
         if !known {
             Self::types().report(Self::NAME, "left alone: it has a state that is none of layout 1");
         }
@@ -244,7 +267,7 @@ impl Picture for ViewMeta {
         Payload::new(parent, |header, _| Raw {
             header,
             crop: Crop::default(),
-            known: u32::from(to_previous.is_some()) | u32::from(to_reference.is_some()) << 1,
+            known: u32::from(to_previous.is_some()) | u32::from(to_reference.is_some()) << 1 | raw.known & 4,
             to_previous: to_previous.unwrap_or_default(),
             to_reference: to_reference.unwrap_or_default(),
             reason: raw.reason.share(),

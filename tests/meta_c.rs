@@ -13,7 +13,7 @@ use gstnvperception::track::{
     Closed, Continuity, EndReason, Ended, Opened, Past, PastKind, Track, TrackMotion, TrackPoint,
     TrackSegment, TrackState, Tracks,
 };
-use gstnvperception::view::{Motion, MotionSource, Phase, View};
+use gstnvperception::view::{Decision, Motion, MotionSource, Phase, Ptz, View};
 
 /// Compiles the C filter against the header, warnings being errors.
 fn build_reader() -> PathBuf {
@@ -106,8 +106,9 @@ fn attach(buffer: &mut gst::BufferRef) {
     let view =
         View { epoch: 3, version: 4, phase: Phase::MoveEnd, motion: Motion::Moving, ..View::default() };
     let (confidence, to_previous) = (0.75, Some([1.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]));
-    let preset = Some("home".into());
-    ViewMeta::set(buffer, View { confidence, to_previous, preset, source: MotionSource::External, ..view });
+    let (preset, ptz) = (Some("home".into()), Some(Ptz { pan: 1.0, tilt: 2.0, zoom: 2.5 }));
+    let view = View { preset, ptz, decision: Decision::Segment, ..view };
+    ViewMeta::set(buffer, View { confidence, to_previous, source: MotionSource::External, ..view });
     let stage = Stage {
         element: "one".into(),
         model_sha256: None,
@@ -151,7 +152,7 @@ fn c_reads_what_rust_attached() {
          continuity 1 stationary 1 path 2.50 by -1.50 mean nan to 90 on 12.0 max 4.25; \
          ended 3 for 1; past 4 80 ago at 0.25 by 0.50 kind 1; \
          segment of 3 in 2 from 90 to 10 opened 3 closed 3 by 6 of 0.5 path 2.50 at 50 0.25,0.75; \
-         view 3.4 phase 3 motion 2 source 3 valid 0 by 0.75 known 1 shift 0.50 at home; \
+         view 3.4 phase 3 motion 2 source 3 valid 0 by 0.75 known 5 shift 0.50 at home zoom 2.5 decision 3; \
          truth 8: 5 bus 0.50 at 0.25,0.50,0.75,1.25 zoom 1.5 preset 2 of 1.0; \
          door 9: two  1 interval 6; one CPU 0  6;"
     );

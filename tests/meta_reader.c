@@ -78,9 +78,9 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
   }
   if (view)
     g_string_append_printf (said, "view %" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT " phase %u motion %u source %u"
-        " valid %u by %.2f known %u shift %.2f at %.*s%.*s; ", view->epoch, view->version, view->phase,
+        " valid %u by %.2f known %u shift %.2f at %.*s%.*s zoom %.1f decision %u; ", view->epoch, view->version, view->phase,
         view->motion, view->source, view->validity, view->confidence, view->known, view->to_previous[2],
-        TEXT (view->preset), TEXT (view->reason));
+        TEXT (view->preset), TEXT (view->reason), view->zoom, view->decision);
   for (gsize i = 0; truth && i < truth->count; i++) {
     const NvpTrueObject *o = &truth->objects[i];
     NvpText label = nvp_labels_get (&truth->labels, o->class_id);

@@ -157,6 +157,8 @@ impl RecordSource for Frame<'_> {
             reason: view.reason(),
             stability: view.stability(),
             preset: view.preset(),
+            ptz: view.ptz(),
+            decision: view.decision(),
         })
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::detection::{DetailsRef, Detection, Keypoint, Quad, Task};
 use crate::geometry::BBox;
 use crate::provenance::{Outcome, Stage};
-use crate::view::{Motion, MotionSource, Phase, Validity};
+use crate::view::{Decision, Motion, MotionSource, Phase, Ptz, Validity};
 
 /// One detected object, or what a model says of a region.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -296,6 +296,12 @@ pub struct ViewRecord<S = String> {
     pub stability: f32,
     /// The camera's preset, when known.
     pub preset: Option<S>,
+    /// Where the camera's head points, when it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ptz: Option<Ptz>,
+    /// What becomes of what is drawn on the view.
+    #[serde(default)]
+    pub decision: Decision,
 }
 
 impl ViewRecord {
@@ -314,6 +320,8 @@ impl ViewRecord {
             reason: self.reason.as_deref(),
             stability: self.stability,
             preset: self.preset.as_deref(),
+            ptz: self.ptz,
+            decision: self.decision,
         }
     }
 }

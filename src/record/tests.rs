@@ -8,7 +8,7 @@ use crate::provenance::{Outcome, Stage};
 use crate::track::{
     Closed, Continuity, EndReason, Opened, PastKind, Track, TrackMotion, TrackPoint, TrackSegment, TrackState,
 };
-use crate::view::{Motion, MotionSource, Phase, Validity};
+use crate::view::{Decision, Motion, MotionSource, Phase, Ptz, Validity};
 
 const SCHEMA_TEXT: &str = include_str!("../../schema/nvperception.frame-1.schema.json");
 
@@ -143,6 +143,8 @@ fn full() -> FrameRecord {
             reason: Some("blur".into()),
             stability: 1.0,
             preset: None,
+            ptz: Some(Ptz { pan: -10.5, tilt: 3.0, zoom: 2.0 }),
+            decision: Decision::Compensate,
         }),
         signals: Some(vec![SignalRecord { name: "zone.door.occupancy".into(), value: 2.0, ttl: 1 }]),
         events: Some(vec![EventRecord {
@@ -193,7 +195,8 @@ fn a_full_line_is_as_documented() {
         r#""past":[{"id":9,"before":5,"box":[-0.125,0.25,0.5,1.5],"confidence":0.5,"kind":"interpolated"}],"#,
         r#""view":{"epoch":1,"version":2,"phase":"moving","motion":"moving","source":"inferred","confidence":0.5,"#,
         r#""to_previous":[1.0,0.0,0.25,0.0,1.0,null,0.0,0.0,1.0],"to_reference":null,"validity":"degraded","#,
-        r#""reason":"blur","stability":1.0,"preset":null},"#,
+        r#""reason":"blur","stability":1.0,"preset":null,"#,
+        r#""ptz":{"pan":-10.5,"tilt":3.0,"zoom":2.0},"decision":"compensate"},"#,
         r#""signals":[{"name":"zone.door.occupancy","value":2.0,"ttl":1}],"#,
         r#""events":[{"id":3,"rule":"loiter","state":"confirmed","start":5,"end":null,"tracks":[9],"zone":"door"}],"#,
         r#""provenance":{"received":"2001-09-09T01:46:40.000000Z","stages":[{"element":"nvpinference0","#,

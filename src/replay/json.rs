@@ -218,6 +218,8 @@ fn view(record: &ViewRecord) -> View {
         reason: record.reason.as_deref().map(Into::into),
         stability: record.stability,
         preset: record.preset.as_deref().map(Into::into),
+        ptz: record.ptz,
+        decision: record.decision,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Recorded metadata, read back: JSON lines of schema `nvperception.frame/1`, MOTChallenge text and camera motion.
+//! Recorded metadata, read back: JSON lines of schema `nvperception.frame/1`, MOTChallenge text, camera motion and poses of
+//! a camera's head.
 //!
 //! A [`Recording`] is the whole file as frames, sorted. [`Recording::at`] finds what belongs to a frame, by its
 //! number or by its time; [`Recording::content`] makes the values that were published, as far as the file holds
@@ -8,6 +9,7 @@
 mod json;
 mod mot;
 mod motion;
+mod ptz;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -16,7 +18,7 @@ use crate::detection::Detections;
 use crate::provenance::Provenance;
 use crate::record::FrameRecord;
 use crate::track::Tracks;
-use crate::view::View;
+use crate::view::{Ptz, View};
 
 /// What is known of a frame that looks for its record.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +84,8 @@ pub struct Recording {
     has_detections: bool,
     has_tracks: bool,
     labels: json::Tables,
+    /// Poses of the camera's head by rising PTS in nanoseconds.
+    poses: Vec<(u64, Ptz)>,
     notes: Notes,
 }
 
@@ -137,8 +141,17 @@ impl Recording {
         motion::read(text)
     }
 
-    /// Reads whatever it is: JSON lines begin with `{`, a row of camera motion has frame 0 and six numbers, and all
-    /// else is MOTChallenge text.
+    /// Reads poses of a camera's head: a header `time,pan,tilt,zoom`, then rows in any order with the PTS in seconds, pan and
+    /// tilt in degrees and the zoom as a ratio. Of two at one time the first counts.
+    ///
+    /// # Errors
+    /// The first row that is none.
+    pub fn from_ptz(text: &str) -> Result<Self, ReplayError> {
+        ptz::read(text)
+    }
+
+    /// Reads whatever it is: JSON lines begin with `{`, a row of camera motion has frame 0 and six numbers,
+    /// poses have their header, and all else is MOTChallenge text.
     ///
     /// # Errors
     /// As the format's own.
@@ -146,6 +159,7 @@ impl Recording {
         match text.lines().find(|line| !line.trim().is_empty()) {
             Some(line) if line.trim_start().starts_with('{') => json::read(text),
             Some(line) if motion::is_motion(line) => motion::read(text),
+            Some(line) if ptz::is_header(line) => ptz::read(text),
             _ => mot::read(text),
         }
     }
@@ -155,9 +169,14 @@ impl Recording {
         self.frames.len()
     }
 
-    /// True when no frame has one.
+    /// True when it holds nothing at all.
     pub fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.frames.is_empty() && self.poses.is_empty()
+    }
+
+    /// Poses of the camera's head by rising PTS in nanoseconds.
+    pub fn poses(&self) -> &[(u64, Ptz)] {
+        &self.poses
     }
 
     /// True when the records tell their time.

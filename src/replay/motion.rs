@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 
 use super::{Content, Frame, Notes, Recording, ReplayError, Rows, text};
 use crate::homography::{self, IDENTITY};
-use crate::view::{Motion, MotionSource, Phase, Validity, View};
+use crate::view::{Decision, Motion, MotionSource, Phase, Validity, View};
 
 /// A corner of a picture of this size moves by less than [`STILL`] while the camera stands.
 const SPAN: f64 = 1000.0;
@@ -119,6 +119,8 @@ pub(super) fn content(step: &Step, (width, height): (u32, u32)) -> Content {
         reason: None,
         stability: (1.0 / (1.0 + step.shift)) as f32,
         preset: None,
+        ptz: None,
+        decision: Decision::Continue,
     };
     Content { view: Some(view), ..Content::default() }
 }

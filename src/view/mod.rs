@@ -8,23 +8,31 @@ mod contrast;
 mod corners;
 mod features;
 mod fit;
+mod fusion;
 mod keyframe;
 mod lk;
 mod luma;
 mod matching;
 mod motion;
+mod onvif;
 mod policy;
 mod register;
+mod telemetry;
 #[cfg(test)]
 mod register_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told_tests;
 
 pub use binding::{Binding, Sight, Standing};
+pub use fusion::Telling;
 pub use keyframe::Keyframe;
 pub use motion::{Estimate, Estimator, Evidence};
-pub use policy::{Action, CameraMode, HOLD, Policy, Report, State, decide};
+pub use onvif::{GenericSpace, OnvifError, pose as onvif_pose};
+pub use policy::{CameraMode, Cause, HOLD, Policy, Report, State, decide};
 pub use register::{Registrar, Registration, register};
+pub use telemetry::{Apart, Camera, Ptz, Reading, Refusal, Telemetry};
 
 use std::sync::Arc;
 
@@ -102,6 +110,22 @@ pub enum Validity {
     Invalid = 2,
 }
 
+/// What becomes of what is drawn on the view.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// It stays as it is.
+    #[default]
+    Continue = 0,
+    /// It stays, but is not to be relied on.
+    Degrade = 1,
+    /// It is led along by the view's `to_reference`.
+    Compensate = 2,
+    /// It ends: a new epoch begins.
+    Segment = 3,
+}
+
 /// The camera's view on one frame. Homographies are row-major 3x3 and map this frame's normalised points.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
@@ -129,4 +153,8 @@ pub struct View {
     pub stability: f32,
     /// The camera's preset, when known.
     pub preset: Option<Arc<str>>,
+    /// Where the camera's head points, when it says so.
+    pub ptz: Option<Ptz>,
+    /// What becomes of what is drawn on the view.
+    pub decision: Decision,
 }

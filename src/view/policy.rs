@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Estimate, Evidence, Motion, MotionSource, Validity, View};
-use crate::homography::{IDENTITY, apply, compose};
+use super::fusion::{Fusion, Happening, Telling};
+use super::telemetry::{Camera, Ptz};
+use super::{Decision, Estimate, Motion, MotionSource, Validity, View};
+use crate::homography::{IDENTITY, apply, compose, inverse};
 
 /// Whether the camera may move at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,36 +74,41 @@ const HALF_STABLE: f64 = 0.05;
 pub struct Report {
     /// Running time in nanoseconds.
     pub time: u64,
-    /// What the pixels say; the default where nobody looks.
-    pub estimate: Estimate,
-    /// Who says so.
-    pub source: MotionSource,
+    /// What the pixels say, where somebody looks at them.
+    pub estimate: Option<Estimate>,
+    /// What the camera says.
+    pub telling: Telling,
+    /// Width over height of the picture as displayed.
+    pub aspect: f64,
+    /// The way to the frame that [`State::is_reference`] was true of last, where it was looked for.
+    pub anchored: Option<[f64; 9]>,
+    /// What ails the picture.
+    pub trouble: Option<&'static str>,
     /// Whether the stream begins anew.
     pub restart: bool,
 }
 
-/// What becomes of what is drawn on the view.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Action {
-    /// It stays as it is.
-    #[default]
-    Continue,
-    /// It stays, but is not to be relied on.
-    Degrade,
-    /// It is led along by the view's `to_reference`.
-    Compensate,
-    /// It ends: a new epoch begins.
-    Segment,
+/// Why an epoch began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The stream began anew.
+    Restart,
+    /// It is another picture.
+    Cut,
+    /// The camera moved too far from the reference view, or on ways that nobody could follow.
+    Move,
+    /// The view turned out to be a known one.
+    Preset,
 }
 
-impl Action {
+impl Cause {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Continue => "continue",
-            Self::Degrade => "degrade",
-            Self::Compensate => "compensate",
-            Self::Segment => "segment",
+            Self::Restart => "restart",
+            Self::Cut => "cut",
+            Self::Move => "move",
+            Self::Preset => "preset",
         }
     }
 }
@@ -110,11 +117,17 @@ impl Action {
 #[derive(Clone, Debug, Default)]
 pub struct State {
     view: View,
-    action: Action,
+    cause: Option<Cause>,
     time: Option<u64>,
+    fusion: Fusion,
+    disagrees: bool,
     /// To the reference view while at rest, and during a move to where this frame lies; `None` once the way is lost.
     reference: Option<[f64; 9]>,
-    /// Whether this frame is the epoch's reference.
+    /// From the frame on which the epoch settled to its reference: another frame where the view was known before.
+    base: Option<[f64; 9]>,
+    /// Where the camera said that it looks on that frame.
+    home: Option<Ptz>,
+    /// Whether this frame is the one on which the epoch settled.
     fresh: bool,
     /// Whether the epoch's reference is still to come: the view on which the camera settles.
     pending: bool,
@@ -122,11 +135,16 @@ pub struct State {
     wander: Option<[f64; 9]>,
     /// When the picture last moved faster than a resting one.
     fast: u64,
+    /// When the way to the reference was last looked for.
+    checked: u64,
     /// Sum and number of the confidences of the last move.
     trust: (f64, u32),
     /// Smoothed speed in sides a second.
     speed: f64,
 }
+
+/// How often the way of a resting picture to its reference is looked for, in nanoseconds.
+const CHECK: u64 = 1_000_000_000;
 
 impl State {
     /// The view of the frame decided on last.
@@ -134,17 +152,54 @@ impl State {
         &self.view
     }
 
-    /// What was decided on it.
-    pub fn action(&self) -> Action {
-        self.action
+    /// Why the epoch of the frame decided on last began with it.
+    pub fn cause(&self) -> Option<Cause> {
+        self.cause
+    }
+
+    /// Whether the frame decided on last is one that others are to be led back to.
+    pub fn is_reference(&self) -> bool {
+        self.fresh
+    }
+
+    /// Whether [`Report::anchored`] would help with the next frame, and the best guess of it.
+    pub fn wants_anchor(&self, time: u64) -> Option<[f64; 9]> {
+        let lost = self.reference.is_none() && !self.pending;
+        let due = self.view.motion == Motion::Stable && time.saturating_sub(self.checked) >= CHECK;
+        let guess = || {
+            let back = self.base.map_or(Some(IDENTITY), |base| inverse(&base))?;
+            self.reference.map(|reference| compose(&back, &reference))
+        };
+        (!self.pending && self.time.is_some() && (lost || due)).then(|| guess().unwrap_or(IDENTITY))
+    }
+
+    /// The reference that was decided on last is the view of a preset, and `to_reference` the way to what was drawn on it.
+    pub fn recognise(&mut self, preset: Arc<str>, to_reference: [f64; 9], confidence: f32) {
+        if !self.fresh {
+            self.begin(Some(Cause::Preset));
+            self.view.version += 1;
+            self.view.decision = Decision::Segment;
+        }
+        self.view.preset = Some(preset);
+        (self.base, self.reference) = (Some(to_reference), Some(to_reference));
+        self.view.to_reference = Some(to_reference.map(|v| v as f32));
+        self.trust = (confidence.into(), 1);
+    }
+
+    /// The epoch's view is a preset from now on, as it is.
+    pub fn name(&mut self, preset: Arc<str>) {
+        self.view.preset = Some(preset);
+        self.view.version += 1;
     }
 }
 
 /// Why a view is not simply valid.
 mod reason {
     pub(super) const UNTOLD: &str = "motion-unknown";
+    pub(super) const SILENT: &str = "no-telemetry";
     pub(super) const BLIND: &str = "no-texture";
     pub(super) const UNCLEAR: &str = "motion-unclear";
+    pub(super) const DISAGREES: &str = "telemetry-disagrees";
     pub(super) const MOVING: &str = "moving";
     pub(super) const CONFIDENCE: &str = "low-confidence";
     pub(super) const ROTATION: &str = "rotation";
@@ -198,29 +253,37 @@ pub fn decide(previous: &State, report: &Report, policy: &Policy) -> State {
     let mut next = previous.clone();
     let dt = previous.time.map_or(0.0, |time| report.time.saturating_sub(time) as f64 / 1e9);
     next.time = Some(report.time);
-    next.fresh = false;
-    next.view.source = report.source;
-    let restarted = previous.time.is_none() || report.restart;
-    if restarted {
-        next.begin(previous.time.is_some());
+    (next.fresh, next.cause) = (false, None);
+    let first = previous.time.is_none();
+    if first || report.restart {
+        next.begin((!first).then_some(Cause::Restart));
+        next.fusion = Fusion::default();
     }
-    if policy.mode == CameraMode::Fixed {
-        next.stand(!restarted);
-    } else {
-        next.observe(report, policy, dt);
+    match policy.mode {
+        CameraMode::Fixed => next.stand(!first && !report.restart),
+        CameraMode::Observed => next.observe(report, policy, dt),
     }
-    next.finish(previous, policy, dt);
+    next.finish(previous, report, policy, dt);
     next
 }
 
 impl State {
-    /// A new epoch with this frame as its reference, unless it is the very first.
-    fn begin(&mut self, count: bool) {
-        self.view.epoch += u64::from(count);
-        self.fresh = true;
-        (self.reference, self.wander, self.pending) = (Some(IDENTITY), Some(IDENTITY), false);
+    /// A new epoch with this frame as its reference; without a cause it is the very first.
+    fn begin(&mut self, cause: Option<Cause>) {
+        self.view.epoch += u64::from(cause.is_some());
+        self.cause = cause;
         (self.trust, self.speed) = ((0.0, 0), 0.0);
         self.view.to_previous = None;
+        self.settle();
+    }
+
+    /// This frame is the epoch's reference.
+    fn settle(&mut self) {
+        (self.fresh, self.pending) = (true, false);
+        (self.reference, self.base, self.wander) = (Some(IDENTITY), None, Some(IDENTITY));
+        self.home = None;
+        self.checked = self.time.unwrap_or_default();
+        self.view.preset = None;
     }
 
     fn set(&mut self, motion: Motion, confidence: f32, to_previous: Option<[f64; 9]>) {
@@ -231,29 +294,59 @@ impl State {
 
     /// A camera that cannot move.
     fn stand(&mut self, follows: bool) {
-        self.view.source = MotionSource::None;
+        (self.view.source, self.view.ptz) = (MotionSource::None, None);
         self.reference = Some(IDENTITY);
         self.pending = false;
+        self.disagrees = false;
         self.set(Motion::Stable, 1.0, follows.then_some(IDENTITY));
     }
 
     fn observe(&mut self, report: &Report, policy: &Policy, dt: f64) {
-        let Estimate { evidence, to_previous, confidence, .. } = report.estimate;
-        match evidence {
-            Evidence::First | Evidence::Blind => self.set(Motion::Unknown, 0.0, None),
-            Evidence::Cut => {
-                self.begin(true);
+        let camera = Camera { field_of_view: policy.field_of_view, aspect: report.aspect };
+        let sense = self.fusion.sense(report.estimate.as_ref(), report.telling, &camera, dt);
+        (self.view.source, self.view.ptz) = (sense.source, self.fusion.ptz());
+        self.disagrees = sense.disagrees;
+        match sense.happening {
+            Happening::Untold => self.set(Motion::Unknown, 0.0, None),
+            Happening::Cut => {
+                self.begin(Some(Cause::Cut));
                 self.set(Motion::Unknown, 0.0, None);
             }
             // Nothing speaks for a change: what rested rests, and what moved does so on unknown ways.
-            Evidence::Unclear if self.view.motion == Motion::Moving => {
-                self.reference = None;
-                self.fast = report.time;
-                self.set(Motion::Moving, 0.0, None);
-            }
-            Evidence::Unclear => self.set(Motion::Stable, 0.0, None),
-            Evidence::Still | Evidence::Moves => {
-                self.follow(report.time, to_previous.unwrap_or(IDENTITY), confidence, policy, dt);
+            Happening::Unclear if self.view.motion == Motion::Moving => self.wander(report.time, 0.0),
+            Happening::Unclear => self.set(Motion::Stable, 0.0, None),
+            Happening::Wanders => self.wander(report.time, sense.confidence),
+            Happening::Known(step) => self.follow(report.time, step, sense.confidence, policy, dt),
+        }
+        self.anchor(report, &camera);
+    }
+
+    fn wander(&mut self, time: u64, confidence: f32) {
+        self.reference = None;
+        self.fast = time;
+        self.set(Motion::Moving, confidence, None);
+    }
+
+    /// Where the frame lies to its reference, seen or told directly, is surer than the sum of all steps.
+    fn anchor(&mut self, report: &Report, camera: &Camera) {
+        let told = || {
+            let ways = self.home.zip(self.view.ptz).filter(|_| report.estimate.is_none());
+            ways.and_then(|(home, ptz)| camera.way(&ptz, &home))
+        };
+        if report.anchored.is_some() {
+            self.checked = report.time;
+        }
+        let Some(anchored) = report.anchored.or_else(told).filter(|_| !self.pending && !self.fresh) else {
+            return;
+        };
+        let anchored = self.base.map_or(anchored, |base| compose(&base, &anchored));
+        let apart = self.reference.and_then(|reference| inverse(&reference));
+        let apart = apart.map_or(f64::INFINITY, |back| shift(&compose(&back, &anchored)));
+        // What lies within the shakes of a resting picture is no drift.
+        if self.view.motion == Motion::Moving || apart > SAME {
+            self.reference = Some(anchored);
+            if self.trust.1 == 0 {
+                self.trust = (self.view.confidence.into(), 1);
             }
         }
     }
@@ -297,42 +390,32 @@ impl State {
     }
 
     /// What follows from the motion: phase, epoch, validity, version.
-    fn finish(&mut self, previous: &Self, policy: &Policy, dt: f64) {
+    fn finish(&mut self, previous: &Self, report: &Report, policy: &Policy, dt: f64) {
         let moves = self.view.motion == Motion::Moving;
         self.view.phase = previous.view.phase.next(moves);
-        let settles = previous.view.motion == Motion::Moving && !moves;
-        let cut = self.view.epoch != previous.view.epoch;
-        if settles && !cut {
-            if self.pending {
-                (self.reference, self.pending) = (Some(IDENTITY), false);
-            } else if self.reference.is_none() {
-                let to_previous = self.view.to_previous;
-                self.begin(true);
-                self.view.to_previous = to_previous;
-            }
+        let settles = previous.view.motion == Motion::Moving && !moves && self.cause.is_none();
+        if settles && self.pending {
+            self.settle();
+        } else if settles && self.reference.is_none() {
+            self.come_to_rest();
         }
-        // A reference view is not away from itself, however small the bounds are.
-        let moved = self.reference.filter(|h| *h != IDENTITY);
-        let pose = moved.map(|h| Pose::of(&h, policy.field_of_view));
-        let away = pose.as_ref().is_some_and(|pose| {
-            let angle = policy.field_of_view > 0.0 && pose.angle > policy.segment_angle;
-            angle || pose.zoom > policy.segment_zoom || pose.displacement > policy.segment_displacement
-        });
-        if away && !self.pending {
-            self.view.epoch += 1;
-            self.pending = moves;
-            self.reference = (!moves).then_some(IDENTITY);
+        if self.is_away(policy) && !self.pending {
+            self.segment(moves);
+        }
+        let home = Some(self.base.unwrap_or(IDENTITY));
+        if self.home.is_none() && !moves && !self.pending && self.reference == home {
+            self.home = self.view.ptz;
         }
         let known = self.reference.filter(|_| !self.pending);
         self.view.to_reference = known.map(|h| h.map(|v| v as f32));
-        let (action, validity, why) = self.verdict(known.as_ref(), policy);
-        let opened = previous.time.is_some() && self.view.epoch != previous.view.epoch;
-        self.action = if opened { Action::Segment } else { action };
+        let (decision, validity, why) = self.verdict(known.as_ref(), report, policy);
+        let opened = self.cause.is_some();
+        self.view.decision = if opened { Decision::Segment } else { decision };
         self.view.validity = validity;
         if self.view.reason.as_deref() != why {
             self.view.reason = why.map(Arc::from);
         }
-        let idle = dt > 0.0 && self.view.motion != Motion::Moving && self.view.to_previous.is_none();
+        let idle = dt > 0.0 && !moves && self.view.to_previous.is_none();
         if idle {
             self.speed -= self.speed * dt.min(1.0);
         }
@@ -346,36 +429,86 @@ impl State {
             && now.phase == then.phase
             && now.validity == then.validity
             && now.reason == then.reason
+            && now.preset == then.preset
             && now.to_reference == then.to_reference;
         self.view.version += u64::from(!same && previous.time.is_some());
+    }
+
+    /// The end of a move that nobody could follow: it may have led back to where it began.
+    fn come_to_rest(&mut self) {
+        let back = self.home.zip(self.view.ptz).is_some_and(|(home, ptz)| home.apart(&ptz).is_none());
+        if back {
+            self.reference = Some(self.base.unwrap_or(IDENTITY));
+            self.trust = (self.view.confidence.into(), 1);
+            return;
+        }
+        let to_previous = self.view.to_previous;
+        self.begin(Some(Cause::Move));
+        self.view.to_previous = to_previous;
+    }
+
+    fn is_away(&self, policy: &Policy) -> bool {
+        // A reference view is not away from itself, however small the bounds are.
+        let moved = self.reference.filter(|h| *h != IDENTITY);
+        let seen = moved.map(|h| Pose::of(&h, policy.field_of_view)).is_some_and(|pose| {
+            let angle = policy.field_of_view > 0.0 && pose.angle > policy.segment_angle;
+            angle || pose.zoom > policy.segment_zoom || pose.displacement > policy.segment_displacement
+        });
+        let told = self.home.zip(self.view.ptz).is_some_and(|(home, ptz)| {
+            let apart = home.apart(&ptz);
+            apart.angle > policy.segment_angle || apart.zoom > policy.segment_zoom
+        });
+        seen || told
+    }
+
+    /// A new epoch beyond the bounds of the last; its reference is this frame, or that on which the move ends.
+    fn segment(&mut self, moves: bool) {
+        self.view.epoch += 1;
+        self.cause = Some(Cause::Move);
+        if moves {
+            (self.pending, self.reference, self.base) = (true, None, None);
+            (self.home, self.view.preset) = (None, None);
+        } else {
+            self.settle();
+        }
     }
 
     fn verdict(
         &self,
         reference: Option<&[f64; 9]>,
+        report: &Report,
         policy: &Policy,
-    ) -> (Action, Validity, Option<&'static str>) {
-        let degraded = |why| (Action::Degrade, Validity::Degraded, Some(why));
+    ) -> (Decision, Validity, Option<&'static str>) {
+        let degraded = |why| (Decision::Degrade, Validity::Degraded, Some(why));
         if self.pending {
-            return (Action::Degrade, Validity::Invalid, Some(reason::MOVING));
+            return (Decision::Degrade, Validity::Invalid, Some(reason::MOVING));
+        }
+        if let Some(trouble) = report.trouble {
+            return degraded(trouble);
         }
         let Some(reference) = reference else {
-            return (Action::Degrade, Validity::Invalid, Some(reason::LOST));
+            return (Decision::Degrade, Validity::Invalid, Some(reason::LOST));
         };
         match (self.view.motion, self.view.to_previous) {
+            (Motion::Unknown, _) if report.estimate.is_none() && report.telling == Telling::Silent => {
+                return degraded(reason::SILENT);
+            }
+            (Motion::Unknown, _) if self.fresh && report.estimate.is_some() | self.view.ptz.is_some() => {
+                // The first frame of an epoch needs no way back.
+                return (Decision::Continue, Validity::Valid, None);
+            }
             (Motion::Unknown, _) if self.view.source == MotionSource::None => {
                 return degraded(reason::UNTOLD);
-            }
-            // The first frame of an epoch needs no way back.
-            (Motion::Unknown, _) if self.fresh => {
-                return (Action::Continue, Validity::Valid, None);
             }
             (Motion::Unknown, _) => return degraded(reason::BLIND),
             (_, None) if self.view.confidence == 0.0 => return degraded(reason::UNCLEAR),
             _ => {}
         }
+        if self.disagrees {
+            return degraded(reason::DISAGREES);
+        }
         if shift(reference) <= SAME {
-            return (Action::Continue, Validity::Valid, None);
+            return (Decision::Continue, Validity::Valid, None);
         }
         let pose = Pose::of(reference, 0.0);
         let trust = self.trust.0 / f64::from(self.trust.1.max(1));
@@ -386,7 +519,7 @@ impl State {
         } else if pose.zoom > policy.compensate_zoom {
             degraded(reason::ZOOM)
         } else {
-            (Action::Compensate, Validity::Valid, None)
+            (Decision::Compensate, Validity::Valid, None)
         }
     }
 }

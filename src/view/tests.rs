@@ -113,7 +113,7 @@ fn what_is_no_motion() {
 }
 
 fn report(frame: u64, estimate: Estimate) -> Report {
-    Report { time: frame * 40_000_000, estimate, source: MotionSource::Inferred, restart: false }
+    Report { time: frame * 40_000_000, estimate: Some(estimate), aspect: 16.0 / 9.0, ..Report::default() }
 }
 
 fn moves(h: [f64; 9], confidence: f32) -> Estimate {
@@ -148,7 +148,7 @@ fn a_short_move_is_compensated_and_its_way_is_known() {
     assert_eq!(phases.iter().filter(|phase| **phase == Phase::MoveStart).count(), 1);
     assert_eq!(phases.iter().filter(|phase| **phase == Phase::MoveEnd).count(), 1);
     let last = states.last().unwrap();
-    assert_eq!((last.action(), last.view().epoch), (Action::Compensate, 0));
+    assert_eq!((last.view().decision, last.view().epoch), (Decision::Compensate, 0));
     assert_eq!((last.view().motion, last.view().validity), (Motion::Stable, Validity::Valid));
     let [_, _, x, ..] = last.view().to_reference.unwrap();
     assert!((x - 0.1).abs() < 1e-6, "{x}");
@@ -158,9 +158,9 @@ fn a_short_move_is_compensated_and_its_way_is_known() {
 #[test]
 fn a_long_move_is_one_epoch_whose_reference_is_where_it_ends() {
     let states = run(&sequence(&[(5, shift(0.0)), (90, shift(0.01)), (5, shift(0.0))]));
-    let segments = states.iter().filter(|state| state.action() == Action::Segment).count();
+    let segments = states.iter().filter(|state| state.view().decision == Decision::Segment).count();
     let last = states.last().unwrap();
-    assert_eq!((segments, last.view().epoch, last.action()), (1, 1, Action::Continue));
+    assert_eq!((segments, last.view().epoch, last.view().decision), (1, 1, Decision::Continue));
     assert_eq!(last.view().to_reference, Some(IDENTITY.map(|v| v as f32)));
     let on_the_way = states[60].view();
     assert_eq!((on_the_way.to_reference, on_the_way.validity), (None, Validity::Invalid));
@@ -176,7 +176,7 @@ fn each_bound_has_its_reason() {
     for (step, count, reason) in [(zoom, 6, "zoom"), (roll, 6, "rotation"), (doubt, 6, "low-confidence")] {
         let states = run(&sequence(&[(count, step)]));
         let last = states.last().unwrap();
-        assert_eq!((last.action(), last.view().reason.as_deref()), (Action::Degrade, Some(reason)));
+        assert_eq!((last.view().decision, last.view().reason.as_deref()), (Decision::Degrade, Some(reason)));
         assert_eq!(last.view().epoch, 0);
     }
     assert_eq!(run(&sequence(&[(16, zoom)])).last().unwrap().view().epoch, 1, "beyond 0.3 of zoom");
@@ -188,7 +188,7 @@ fn shakes_about_one_place_are_rest() {
     estimates.extend((0..200).map(|i| shift(0.002 * [1.0, -1.0, -1.0, 1.0][i % 4])));
     let states = run(&estimates);
     assert!(states.iter().skip(1).all(|state| state.view().motion == Motion::Stable));
-    assert!(states.iter().all(|state| state.action() == Action::Continue));
+    assert!(states.iter().all(|state| state.view().decision == Decision::Continue));
     assert_eq!(states[0].view().version + 1, states.last().unwrap().view().version);
 }
 
@@ -205,7 +205,7 @@ fn what_cannot_be_told() {
     assert_eq!(states.last().unwrap().view().epoch, 1);
     let cut = Estimate { evidence: Evidence::Cut, ..Estimate::default() };
     let states = run(&sequence(&[(3, shift(0.0)), (1, cut), (2, shift(0.0))]));
-    assert_eq!((states[4].action(), states[4].view().validity), (Action::Segment, Validity::Valid));
+    assert_eq!((states[4].view().decision, states[4].view().validity), (Decision::Segment, Validity::Valid));
     assert_eq!(states[6].view().motion, Motion::Stable);
 }
 
