@@ -15,11 +15,13 @@ mod luma;
 mod matching;
 mod motion;
 mod onvif;
+mod places;
 mod policy;
+mod presets;
 mod register;
-mod telemetry;
 #[cfg(test)]
 mod register_tests;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -30,7 +32,9 @@ pub use fusion::Telling;
 pub use keyframe::Keyframe;
 pub use motion::{Estimate, Estimator, Evidence};
 pub use onvif::{GenericSpace, OnvifError, pose as onvif_pose};
+pub use places::{KnownBy, Places, Recognised, Sighting};
 pub use policy::{CameraMode, Cause, HOLD, Policy, Report, State, decide};
+pub use presets::{MOST_PRESETS, Pose, Preset, PresetError, PresetFile, Tolerance};
 pub use register::{Registrar, Registration, register};
 pub use telemetry::{Apart, Camera, Ptz, Reading, Refusal, Telemetry};
 
