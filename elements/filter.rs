@@ -20,6 +20,11 @@ where
         Ok(())
     }
 
+    /// Takes an event on its way upstream; true ends its way here.
+    fn take(&self, _event: &gst::Event) -> bool {
+        false
+    }
+
     /// Handles a buffer; what it returns is pushed on.
     ///
     /// # Errors
@@ -69,6 +74,15 @@ where
         })
         .flags(flags)
         .build();
-    let src = gst::Pad::builder_from_template(&template("src")).flags(flags).build();
+    let src = gst::Pad::builder_from_template(&template("src"))
+        .event_function(|pad, parent, event| {
+            T::catch_panic_pad_function(
+                parent,
+                || false,
+                |this| this.take(&event) || gst::Pad::event_default(pad, Some(&*this.obj()), event),
+            )
+        })
+        .flags(flags)
+        .build();
     (sink, src)
 }

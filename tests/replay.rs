@@ -220,3 +220,23 @@ fn foreign_memory_passes_unmapped() {
     assert_eq!((out.size(), allocator.maps()), (foreign::SIZE, 0));
     assert!(DetectionMeta::all(&out).next().is_some());
 }
+
+#[test]
+fn poses_go_ahead_of_their_frames() {
+    let file = File::new("poses.csv", "time,pan,tilt,zoom\n0.15,3,2,1\n0,1,2,1\n0.2,4,2,1\n9,5,2,1\n");
+    let mut harness = Harness::with_element(&replay(&file), Some("sink"), Some("src"));
+    harness.play();
+    harness.set_src_caps_str(CAPS);
+    let mut pans = Vec::new();
+    for i in 0..4_u64 {
+        let mut buffer = gst::Buffer::with_size(10_000).unwrap();
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(100 * i));
+        harness.push_and_pull(buffer).unwrap();
+        let events = std::iter::from_fn(|| harness.try_pull_event());
+        let poses = events.filter(|event| event.type_() == gst::EventType::CustomDownstream);
+        let pan = |event: gst::Event| event.structure().unwrap().get::<f64>("pan").unwrap();
+        pans.push(poses.map(pan).collect::<Vec<_>>());
+    }
+    // Each frame knows the first pose that is not before it.
+    assert_eq!(pans, [vec![1.0], vec![3.0], vec![4.0], vec![5.0]]);
+}

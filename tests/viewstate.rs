@@ -242,3 +242,165 @@ fn bad_input() {
         }
     }
 }
+
+/// Shades that no corner can be followed in: only telemetry can tell.
+fn plain(ms: u64) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_mut_slice(vec![128u8; 320 * 180]);
+    buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(ms));
+    buffer
+}
+
+fn stat(element: &gst::Element, name: &str) -> u64 {
+    element.property::<gst::Structure>("stats").get(name).unwrap()
+}
+
+fn tell(element: &gst::Element, pan: f64, ms: u64) -> bool {
+    element.emit_by_name("ptz", &[&pan, &0.0, &1.0, &(ms * 1_000_000)])
+}
+
+fn shift(view: &View) -> f32 {
+    let [_, _, x, ..] = view.to_reference.expect("known");
+    x
+}
+
+#[test]
+fn telemetry_by_signal() {
+    let (element, mut harness) = rig(&[("estimator", "ptz"), ("field-of-view", "60")]);
+    let views: Vec<_> = (0..20_u64)
+        .map(|i| {
+            assert!(tell(&element, 0.5 * (i as f64).clamp(5.0, 15.0), i * 40));
+            view(&mut harness, plain(i * 40))
+        })
+        .collect();
+    let moving = views.iter().filter(|view| view.motion == Motion::Moving).count();
+    assert!((10..=12).contains(&moving), "{moving}");
+    let last = views.last().unwrap();
+    assert_eq!((last.source, last.epoch), (MotionSource::Telemetry, 0));
+    assert_eq!(last.ptz.map(|ptz| ptz.pan), Some(7.5));
+    assert!((shift(last) - 0.0757).abs() < 1e-3, "{}", shift(last));
+    // It stops: unknown is not still.
+    let silent = view(&mut harness, plain(2000));
+    assert_eq!((silent.motion, silent.reason.as_deref()), (Motion::Unknown, Some("no-telemetry")));
+    let (element, mut harness) = rig(&[("estimator", "ptz"), ("telemetry-max-age", "5000000000")]);
+    tell(&element, 0.0, 0);
+    view(&mut harness, plain(0));
+    assert_eq!(view(&mut harness, plain(2000)).motion, Motion::Stable);
+    assert_eq!(stat(&element, "telemetry-taken"), 1);
+}
+
+#[test]
+fn bad_telemetry_is_refused_once_aloud() {
+    let (element, mut harness) = rig(&[("estimator", "ptz")]);
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    for bad in [f64::NAN, f64::INFINITY, 1e9] {
+        assert!(!tell(&element, bad, 0));
+    }
+    let told = gst::Structure::builder("nvp-ptz").field("pan", "left").build();
+    harness.push_upstream_event(gst::event::CustomUpstream::new(told));
+    assert_eq!((stat(&element, "telemetry-taken"), stat(&element, "telemetry-refused")), (0, 4));
+    let warnings: Vec<_> = bus.iter_filtered(&[gst::MessageType::Warning]).collect();
+    let [warning] = &warnings[..] else { panic!("one warning: {warnings:?}") };
+    let gst::MessageView::Warning(warning) = warning.view() else { unreachable!() };
+    let text = warning.error().to_string();
+    assert!(text.contains("pan, tilt and zoom have to be finite numbers"), "{text}");
+    let good = gst::Structure::builder("nvp-ptz").field("pan", 3i32).field("running-time", 0u64).build();
+    assert!(harness.push_upstream_event(gst::event::CustomUpstream::new(good)));
+    assert_eq!(view(&mut harness, plain(0)).ptz.unwrap().pan, 3.0);
+}
+
+#[test]
+fn onvif_metadata_on_its_own_pad() {
+    let (element, mut harness) = rig(&[("estimator", "ptz"), ("onvif-pan", "90")]);
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    let pad = element.request_pad_simple("telemetry").unwrap();
+    pad.set_active(true).unwrap();
+    assert!(pad.send_event(gst::event::StreamStart::new("onvif")));
+    let caps = gst::Caps::builder("application/x-onvif-metadata").field("encoding", "utf8").build();
+    assert!(pad.send_event(gst::event::Caps::new(&caps)));
+    assert!(pad.send_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    let document = |x: &str| {
+        format!(
+            "<tt:MetadataStream xmlns:tt=\"http://www.onvif.org/ver10/schema\"><tt:PTZ><tt:PTZStatus><tt:Position>\
+             <tt:PanTilt x=\"{x}\" y=\"0\"/></tt:Position></tt:PTZStatus></tt:PTZ></tt:MetadataStream>"
+        )
+    };
+    let push = |text: &str, ms: u64| {
+        let mut buffer = gst::Buffer::from_slice(text.as_bytes().to_vec());
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(ms));
+        pad.chain(buffer).unwrap();
+    };
+    push(&document("0.5"), 0);
+    push(&document("0.6"), 80);
+    push(&document("0.6")[..40], 90);
+    push(&document("left"), 100);
+    let told = view(&mut harness, plain(40)).ptz.unwrap();
+    assert!((told.pan - 49.5).abs() < 1e-9, "half way between two: {told:?}");
+    assert_eq!((stat(&element, "telemetry-taken"), stat(&element, "telemetry-refused")), (2, 2));
+    assert_eq!(bus.iter_filtered(&[gst::MessageType::Warning]).count(), 1);
+    element.release_request_pad(&pad);
+    assert!(element.static_pad("telemetry").is_none());
+}
+
+#[test]
+fn both_are_joined() {
+    let (element, mut harness) = rig(&[("estimator", "both"), ("field-of-view", "60")]);
+    // Both say that nothing moves; then the picture goes dark, and the camera turns.
+    for i in 0..5 {
+        tell(&element, 0.0, i * 40);
+        let view = view(&mut harness, squares(0, i * 40));
+        assert_eq!((view.motion == Motion::Stable, view.source), (i > 0, MotionSource::Inferred));
+    }
+    let dark: Vec<_> = (5..10)
+        .map(|i| {
+            tell(&element, (i - 4) as f64, i * 40);
+            view(&mut harness, plain(i * 40))
+        })
+        .collect();
+    assert!(dark.iter().all(|view| (view.motion, view.source) == (Motion::Moving, MotionSource::Telemetry)));
+    // The camera says that it turns, and the picture stands still.
+    let (element, mut harness) = rig(&[("estimator", "both"), ("field-of-view", "60")]);
+    let views = (0..20).map(|i| {
+        tell(&element, i as f64, i * 40);
+        view(&mut harness, squares(0, i * 40))
+    });
+    assert_eq!(views.last().unwrap().reason.as_deref(), Some("telemetry-disagrees"));
+}
+
+#[test]
+fn an_epoch_is_told_downstream_before_its_frame() {
+    let (element, mut harness) = rig(&[]);
+    let passed = Arc::new(Mutex::new(Vec::new()));
+    let seen = passed.clone();
+    let both = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    element.static_pad("src").unwrap().add_probe(both, move |_, info| {
+        let name = match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => ViewMeta::get(buffer).unwrap().epoch().to_string(),
+            Some(gst::PadProbeData::Event(event)) => match event.view() {
+                gst::EventView::CustomDownstream(event) => event.structure().unwrap().to_string(),
+                _ => return gst::PadProbeReturn::Ok,
+            },
+            _ => return gst::PadProbeReturn::Ok,
+        };
+        seen.lock().unwrap().push(name);
+        gst::PadProbeReturn::Ok
+    });
+    view(&mut harness, squares(0, 0));
+    harness.push_event(gst::event::StreamStart::new("another"));
+    view(&mut harness, squares(0, 40));
+    let passed = passed.lock().unwrap();
+    let [first, event, second] = &passed[..] else { panic!("{passed:?}") };
+    assert_eq!((first.as_str(), second.as_str()), ("0", "1"));
+    assert!(event.starts_with("nvp-view-epoch, epoch=(guint64)1") && event.contains("restart"), "{event}");
+}
+
+#[test]
+fn a_slow_pan_does_not_go_unseen() {
+    // A third of a pixel a frame is no move, and a hundred frames of it are.
+    let (_element, mut harness) = rig(&[]);
+    let views: Vec<_> = (0..150_usize).map(|i| view(&mut harness, squares(i / 3, i as u64 * 40))).collect();
+    let last = views.last().unwrap();
+    assert_eq!(last.epoch, 0);
+    assert!((shift(last) + 49.0 / 320.0).abs() < 0.03, "{}", shift(last));
+}

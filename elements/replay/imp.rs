@@ -14,6 +14,7 @@ use crate::elements::filter::{self, MetaFilter};
 use crate::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta, ViewMeta};
 use crate::provenance::Provenance;
 use crate::replay::{Content, Key, Place, Recording};
+use crate::view::Ptz;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("nvpreplay", gst::DebugColorFlags::empty(), Some("Recorded metadata"))
@@ -47,6 +48,8 @@ struct State {
     size: (u32, u32),
     rate: Option<(u64, u64)>,
     segment: gst::FormattedSegment<gst::ClockTime>,
+    /// The pose that comes next.
+    pose: usize,
     /// Buffers so far.
     frames: u64,
     unmatched: u64,
@@ -90,7 +93,7 @@ impl ObjectImpl for NvpReplay {
             vec![
                 glib::ParamSpecString::builder("location")
                     .nick("Location")
-                    .blurb("Path of the recording: JSON lines, MOTChallenge text or camera motion (required)")
+                    .blurb("Path of the recording: JSON lines, MOTChallenge text, camera motion or poses of a camera's head (required)")
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecEnum::builder_with_default("format", Format::default())
@@ -193,6 +196,7 @@ impl MetaFilter for NvpReplay {
             gst::EventView::Caps(caps) => state.set_caps(caps.caps()),
             gst::EventView::Segment(segment) => {
                 state.segment = segment.segment().downcast_ref().cloned().unwrap_or_default();
+                state.pose = state.first_pose();
             }
             gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => state.frames = 0,
             _ => {}
@@ -201,11 +205,14 @@ impl MetaFilter for NvpReplay {
     }
 
     fn handle(&self, mut buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
-        let (content, run) = {
+        let (content, run, poses) = {
             let mut state = lock(&self.state);
             let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
-            (state.next(&buffer), state.run.clone())
+            (state.next(&buffer), state.run.clone(), state.poses(&buffer))
         };
+        for pose in poses {
+            self.src_pad().push_event(gst::event::CustomDownstream::new(pose));
+        }
         attach(buffer.make_mut(), content, run);
         Ok(buffer)
     }
@@ -253,6 +260,29 @@ impl State {
         self.recording.content(place, self.size)
     }
 
+    /// The last pose before the segment.
+    fn first_pose(&self) -> usize {
+        let start = self.segment.start().map_or(0, gst::ClockTime::nseconds);
+        self.recording.poses().partition_point(|(time, _)| *time <= start).saturating_sub(1)
+    }
+
+    /// What is to be said of the camera's head before a buffer: all poses up to the first one after it, so that what lies
+    /// between two is known.
+    fn poses(&mut self, buffer: &gst::BufferRef) -> Vec<gst::Structure> {
+        let Some(pts) = buffer.pts().map(gst::ClockTime::nseconds) else { return Vec::new() };
+        let poses = self.recording.poses();
+        let end = (poses.partition_point(|(time, _)| *time < pts) + 1).min(poses.len());
+        let first = self.pose;
+        self.pose = first.max(end);
+        let structure = |(time, ptz): &(u64, Ptz)| {
+            let running = self.segment.to_running_time(gst::ClockTime::from_nseconds(*time));
+            let builder = gst::Structure::builder("nvp-ptz").field("pan", ptz.pan).field("tilt", ptz.tilt);
+            let time = running.map_or(0, gst::ClockTime::nseconds);
+            builder.field("zoom", ptz.zoom).field("running-time", time).build()
+        };
+        poses[first..self.pose].iter().map(structure).collect()
+    }
+
     fn key(&self, buffer: &gst::BufferRef) -> Key {
         match buffer.pts() {
             Some(pts) if self.recording.has_times() => Key::Time(pts.nseconds(), self.tolerance),
@@ -291,6 +321,7 @@ impl NvpReplay {
             Format::Json => Recording::from_json(&text),
             Format::Mot => Recording::from_mot(&text),
             Format::Motion => Recording::from_motion(&text),
+            Format::Ptz => Recording::from_ptz(&text),
             Format::Auto => Recording::from_text(&text),
         };
         let recording = recording.map_err(|e| refuse(&e))?;
@@ -313,6 +344,7 @@ impl NvpReplay {
             size: (0, 0),
             rate: None,
             segment: gst::FormattedSegment::default(),
+            pose: 0,
             frames: 0,
             unmatched: 0,
         });

@@ -21,6 +21,7 @@
 //! | `json` | a frame as `nvppublish` writes it, schema `nvperception.frame/1` |
 //! | `mot` | `frame,id,x,y,width,height,confidence,...`: frames from 1, pixels of the stream's size; id -1 is a detection, an id above 0 a confirmed track |
 //! | `motion` | `frame a b c d e f`: frames from 0; `x' = a x + b y + c`, `y' = d x + e y + f` lead from the previous frame's pixels to this frame's, so the view's `to_previous` is the inverse |
+//! | `ptz` | a header `time,pan,tilt,zoom`, then rows: seconds of PTS, degrees to the right and upwards, zoom ratio; they go to `nvpviewstate` as events `nvp-ptz` |
 //!
 //! The whole file is read when the element starts, lines in any order. A confidence outside \[0, 1\] is clamped and
 //! counted, a second record of a frame passed over and counted; any other damage but a cut last line is an error that
@@ -53,7 +54,7 @@ pub enum Format {
     /// As its first character says.
     #[default]
     #[enum_value(
-        name = "As the first line looks: { is JSON, frame 0 with six numbers camera motion, all else MOTChallenge text",
+        name = "As the first line looks: { is JSON, frame 0 with six numbers camera motion, time,pan,tilt,zoom poses, all else MOTChallenge text",
         nick = "auto"
     )]
     Auto,
@@ -69,6 +70,9 @@ pub enum Format {
         nick = "motion"
     )]
     Motion,
+    /// Poses of a camera's head.
+    #[enum_value(name = "Poses of a camera's head: time, pan, tilt and zoom", nick = "ptz")]
+    Ptz,
 }
 
 pub(super) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

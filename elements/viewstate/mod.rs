@@ -43,8 +43,12 @@ use gst::prelude::*;
 
 mod imp;
 mod settings;
+mod telemetry;
 
 use crate::view;
+
+/// What the message, and the event downstream, of a new epoch are called.
+const EPOCH: &str = "nvp-view-epoch";
 
 glib::wrapper! {
     /// See the [module's page](self).
@@ -62,6 +66,12 @@ pub enum Estimator {
     #[default]
     #[enum_value(name = "The pixels", nick = "visual")]
     Visual,
+    /// The camera.
+    #[enum_value(name = "The camera, by its telemetry", nick = "ptz")]
+    Ptz,
+    /// Both.
+    #[enum_value(name = "Both: pixels where they can tell, and telemetry where they cannot", nick = "both")]
+    Both,
 }
 
 /// Whether the camera may move.

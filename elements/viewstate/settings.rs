@@ -1,71 +1,119 @@
 //! The properties of `nvpviewstate`.
 
+use std::path::PathBuf;
+
 use gst::glib;
 use gst::prelude::*;
 
 use super::{CameraMode, Estimator};
-use crate::view::Policy;
+use crate::view::{GenericSpace, Policy};
 
 /// The properties' values.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) estimator: Estimator,
     pub(super) policy: Policy,
+    /// How far from a frame a pose may be, in nanoseconds.
+    pub(super) telemetry_age: u64,
+    pub(super) generic: GenericSpace,
+    pub(super) presets: Option<PathBuf>,
+    /// Most presets to learn.
+    pub(super) learn: u32,
+    pub(super) health: bool,
+    /// A picture that does not change for so many nanoseconds is frozen; 0 for never.
+    pub(super) frozen: u64,
 }
 
-/// A property that is one number of the policy.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            estimator: Estimator::default(),
+            policy: Policy::default(),
+            telemetry_age: 500_000_000,
+            generic: GenericSpace::default(),
+            presets: None,
+            learn: 0,
+            health: true,
+            frozen: 10_000_000_000,
+        }
+    }
+}
+
+/// Most presets that can be learned.
+const MOST_LEARNED: u32 = 64;
+
+/// A property that is a number.
 struct Number {
     name: &'static str,
     nick: &'static str,
-    maximum: f64,
-    field: fn(&mut Policy) -> &mut f64,
+    range: (f64, f64),
+    field: fn(&mut Settings) -> &mut f64,
     blurb: &'static str,
 }
 
 #[rustfmt::skip]
-const NUMBERS: [Number; 9] = [
-    Number { name: "field-of-view", nick: "Field of view", maximum: 179.0, field: |p| &mut p.field_of_view,
-        blurb: "From side to side, in degrees; 0 when unknown: segment-displacement then decides without angles" },
-    Number { name: "segment-angle", nick: "Segment angle", maximum: 360.0, field: |p| &mut p.segment_angle,
-        blurb: "A new epoch begins beyond this pan or tilt since the reference view, in degrees; needs field-of-view" },
-    Number { name: "segment-zoom", nick: "Segment zoom", maximum: 100.0, field: |p| &mut p.segment_zoom,
+const NUMBERS: [Number; 12] = [
+    Number { name: "field-of-view", nick: "Field of view", range: (0.0, 179.0), field: |s| &mut s.policy.field_of_view,
+        blurb: "From side to side with the lens at its widest, in degrees; 0 when unknown: telemetry then tells moves but no way to follow them, and segment-displacement decides without angles" },
+    Number { name: "segment-angle", nick: "Segment angle", range: (0.0, 360.0), field: |s| &mut s.policy.segment_angle,
+        blurb: "A new epoch begins beyond this pan or tilt since the reference view, in degrees; needs field-of-view or telemetry" },
+    Number { name: "segment-zoom", nick: "Segment zoom", range: (0.0, 100.0), field: |s| &mut s.policy.segment_zoom,
         blurb: "A new epoch begins beyond this change of the zoom ratio since the reference view (0.3 = 30%)" },
-    Number { name: "segment-displacement", nick: "Segment displacement", maximum: 10.0, field: |p| &mut p.segment_displacement,
+    Number { name: "segment-displacement", nick: "Segment displacement", range: (0.0, 10.0), field: |s| &mut s.policy.segment_displacement,
         blurb: "A new epoch begins beyond this displacement of the centre since the reference view, in units of the frame" },
-    Number { name: "compensate-confidence", nick: "Compensate confidence", maximum: 1.0, field: |p| &mut p.compensate_confidence,
+    Number { name: "compensate-confidence", nick: "Compensate confidence", range: (0.0, 1.0), field: |s| &mut s.policy.compensate_confidence,
         blurb: "A moved view is compensated rather than degraded at this mean confidence of the move at least, 0 to 1" },
-    Number { name: "compensate-rotation", nick: "Compensate rotation", maximum: 180.0, field: |p| &mut p.compensate_rotation,
+    Number { name: "compensate-rotation", nick: "Compensate rotation", range: (0.0, 180.0), field: |s| &mut s.policy.compensate_rotation,
         blurb: "A moved view is compensated up to this rotation about the axis of sight, in degrees" },
-    Number { name: "compensate-zoom", nick: "Compensate zoom", maximum: 100.0, field: |p| &mut p.compensate_zoom,
+    Number { name: "compensate-zoom", nick: "Compensate zoom", range: (0.0, 100.0), field: |s| &mut s.policy.compensate_zoom,
         blurb: "A moved view is compensated up to this change of the zoom ratio (0.1 = 10%)" },
-    Number { name: "move-start", nick: "Move start", maximum: 1.0, field: |p| &mut p.move_start,
+    Number { name: "move-start", nick: "Move start", range: (0.0, 1.0), field: |s| &mut s.policy.move_start,
         blurb: "A move begins when the picture has gone this far from where it rested, within about a quarter of a second, in units of the frame" },
-    Number { name: "move-stop", nick: "Move stop", maximum: 10.0, field: |p| &mut p.move_stop,
+    Number { name: "move-stop", nick: "Move stop", range: (0.0, 10.0), field: |s| &mut s.policy.move_stop,
         blurb: "A move ends when the picture goes slower than this for 60 ms, in units of the frame a second" },
+    Number { name: "onvif-pan", nick: "ONVIF pan", range: (-360.0, 360.0), field: |s| &mut s.generic.pan,
+        blurb: "Degrees of pan that 1 stands for in ONVIF's generic units; negative where the camera counts to the left" },
+    Number { name: "onvif-tilt", nick: "ONVIF tilt", range: (-90.0, 90.0), field: |s| &mut s.generic.tilt,
+        blurb: "Degrees of tilt that 1 stands for in ONVIF's generic units; negative where the camera counts downwards" },
+    Number { name: "onvif-zoom", nick: "ONVIF zoom", range: (1.0, 1000.0), field: |s| &mut s.generic.zoom,
+        blurb: "Zoom ratio that 1 stands for in ONVIF's generic units; 0 is the widest" },
 ];
 
 impl Settings {
     /// Takes over a property other than `stats`, whose type is the declared one.
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) {
         if let Some(number) = NUMBERS.iter().find(|number| number.name == name) {
-            *(number.field)(&mut self.policy) = value.get().unwrap_or_default();
+            *(number.field)(self) = value.get().unwrap_or_default();
             return;
         }
         match name {
             "estimator" => self.estimator = value.get().unwrap_or_default(),
             "camera-mode" => self.policy.mode = value.get::<CameraMode>().unwrap_or_default().into(),
+            "telemetry-max-age" => self.telemetry_age = value.get().unwrap_or_default(),
+            "presets" => {
+                let path = value.get::<Option<String>>().unwrap_or_default();
+                self.presets = path.filter(|path| !path.is_empty()).map(PathBuf::from);
+            }
+            "learn-presets" => self.learn = value.get().unwrap_or_default(),
+            "scene-health" => self.health = value.get().unwrap_or_default(),
+            "frozen-after" => self.frozen = value.get().unwrap_or_default(),
             _ => unreachable!("GObject only passes declared properties"),
         }
     }
 
     /// The value of a property other than `stats`.
-    pub(super) fn get(mut self, name: &str) -> glib::Value {
+    pub(super) fn get(&self, name: &str) -> glib::Value {
         if let Some(number) = NUMBERS.iter().find(|number| number.name == name) {
-            return (*(number.field)(&mut self.policy)).to_value();
+            return (*(number.field)(&mut self.clone())).to_value();
         }
         match name {
             "estimator" => self.estimator.to_value(),
             "camera-mode" => CameraMode::from(self.policy.mode).to_value(),
+            "telemetry-max-age" => self.telemetry_age.to_value(),
+            "presets" => self.presets.as_ref().map(|path| path.to_string_lossy().into_owned()).to_value(),
+            "learn-presets" => self.learn.to_value(),
+            "scene-health" => self.health.to_value(),
+            "frozen-after" => self.frozen.to_value(),
             _ => unreachable!("GObject only asks for declared properties"),
         }
     }
@@ -84,16 +132,67 @@ pub(super) fn properties() -> Vec<glib::ParamSpec> {
             .blurb("Whether the camera may move (default observed)")
             .mutable_playing()
             .build(),
+        glib::ParamSpecUInt64::builder("telemetry-max-age")
+            .nick("Telemetry max age")
+            .blurb("How far in time from a frame a pose may be to say something of it, in nanoseconds (default 500 ms)")
+            .default_value(default.telemetry_age)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecString::builder("presets")
+            .nick("Presets")
+            .blurb("Path of a JSON file of known views: names with a pose, a reference picture or both (default none)")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("learn-presets")
+            .nick("Learn presets")
+            .blurb("How many views to remember by themselves, as view-1, view-2, ...; the one not seen for longest gives way (0 = none, default 0)")
+            .maximum(MOST_LEARNED)
+            .default_value(default.learn)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("scene-health")
+            .nick("Scene health")
+            .blurb("Tell frozen, blank, covered, blurred and suddenly exposed pictures, whoever tells the motion (default true)")
+            .default_value(default.health)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt64::builder("frozen-after")
+            .nick("Frozen after")
+            .blurb("A picture that does not change at all for this long is frozen, in nanoseconds (0 = never, default 10 s)")
+            .default_value(default.frozen)
+            .mutable_playing()
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
-            .blurb("Counts of frames, of stable, moving and unknown, continued, compensated and degraded ones, of frames that could not be read and of epochs after the first, and the time of a step in nanoseconds as p50, p95 and p99")
+            .blurb("Counts of frames, of stable, moving and unknown, continued, compensated and degraded ones, of frames that could not be read, of epochs after the first, of poses taken and refused, and the time of a step in nanoseconds as p50, p95 and p99")
             .read_only()
             .build(),
     ];
     specs.extend(NUMBERS.iter().map(|number| {
         let builder = glib::ParamSpecDouble::builder(number.name).nick(number.nick).blurb(number.blurb);
-        let builder = builder.minimum(0.0).maximum(number.maximum).mutable_playing();
-        builder.default_value(*(number.field)(&mut default.policy)).build()
+        let (minimum, maximum) = number.range;
+        let builder = builder.minimum(minimum).maximum(maximum).mutable_playing();
+        builder.default_value(*(number.field)(&mut default)).build()
     }));
     specs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_changes_its_own_value_and_no_other() {
+        for number in &NUMBERS {
+            let mut settings = Settings::default();
+            let value = 0.5 * (number.range.0 + number.range.1) + 0.123;
+            settings.set(number.name, &value.to_value());
+            for other in &NUMBERS {
+                let (now, default) = (settings.get(other.name), Settings::default().get(other.name));
+                let (now, default): (f64, f64) = (now.get().unwrap(), default.get().unwrap());
+                let wanted = if other.name == number.name { value } else { default };
+                assert_eq!(now, wanted, "{} after {}", other.name, number.name);
+            }
+        }
+    }
 }

@@ -94,6 +94,7 @@ pub(super) fn read(text: &str) -> Result<Recording, ReplayError> {
         has_tracks: records.iter().any(|record| record.tracks.is_some()),
         labels: Tables::gather(&records),
         notes,
+        poses: Vec::new(),
         frames: records
             .into_iter()
             .map(|record| Frame { number: record.seq, rows: Rows::Json(Box::new(record)) })

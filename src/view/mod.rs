@@ -26,6 +26,7 @@ mod telemetry;
 mod tests;
 #[cfg(test)]
 mod told_tests;
+mod watch;
 
 pub use binding::{Binding, Sight, Standing};
 pub use fusion::Telling;
@@ -37,6 +38,7 @@ pub use policy::{CameraMode, Cause, HOLD, Policy, Report, State, decide};
 pub use presets::{MOST_PRESETS, Pose, Preset, PresetError, PresetFile, Tolerance};
 pub use register::{Registrar, Registration, register};
 pub use telemetry::{Apart, Camera, Ptz, Reading, Refusal, Telemetry};
+pub use watch::{Look, News, Watch};
 
 use std::sync::Arc;
 

@@ -162,15 +162,19 @@ impl State {
         self.fresh
     }
 
-    /// Whether [`Report::anchored`] would help with the next frame, and the best guess of it.
-    pub fn wants_anchor(&self, time: u64) -> Option<[f64; 9]> {
-        let lost = self.reference.is_none() && !self.pending;
-        let due = self.view.motion == Motion::Stable && time.saturating_sub(self.checked) >= CHECK;
-        let guess = || {
-            let back = self.base.map_or(Some(IDENTITY), |base| inverse(&base))?;
-            self.reference.map(|reference| compose(&back, &reference))
-        };
-        (!self.pending && self.time.is_some() && (lost || due)).then(|| guess().unwrap_or(IDENTITY))
+    /// The best guess of [`Report::anchored`], where it would help with the next frame: now and then while the camera rests,
+    /// and more often while nobody knows the way back.
+    pub fn due_anchor(&mut self, time: u64) -> Option<[f64; 9]> {
+        let lost = self.reference.is_none();
+        let rests = self.view.motion == Motion::Stable;
+        let due = if lost { CHECK / 5 } else { CHECK };
+        if self.pending || self.time.is_none() || !(lost || rests) || time.saturating_sub(self.checked) < due
+        {
+            return None;
+        }
+        self.checked = time;
+        let back = self.base.map_or(Some(IDENTITY), |base| inverse(&base));
+        Some(back.zip(self.reference).map_or(IDENTITY, |(back, reference)| compose(&back, &reference)))
     }
 
     /// The reference that was decided on last is the view of a preset, and `to_reference` the way to what was drawn on it.
@@ -333,9 +337,6 @@ impl State {
             let ways = self.home.zip(self.view.ptz).filter(|_| report.estimate.is_none());
             ways.and_then(|(home, ptz)| camera.way(&ptz, &home))
         };
-        if report.anchored.is_some() {
-            self.checked = report.time;
-        }
         let Some(anchored) = report.anchored.or_else(told).filter(|_| !self.pending && !self.fresh) else {
             return;
         };

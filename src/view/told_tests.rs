@@ -142,16 +142,16 @@ fn what_is_looked_for_directly_makes_up_for_drift() {
     let report =
         |frame: u64| Report { time: frame * FRAME, estimate: Some(still), aspect: 1.0, ..Report::default() };
     let mut state = decide(&State::default(), &report(0), &policy());
-    assert!(state.is_reference() && state.wants_anchor(FRAME).is_none());
+    assert!(state.is_reference() && state.due_anchor(FRAME).is_none());
     for frame in 1..25 {
         state = decide(&state, &report(frame), &policy());
     }
-    assert_eq!(state.wants_anchor(25 * FRAME), Some(IDENTITY));
+    assert_eq!(state.due_anchor(25 * FRAME), Some(IDENTITY));
     let crept = [1.0, 0.0, 0.1, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
     state = decide(&state, &Report { anchored: Some(crept), ..report(25) }, &policy());
     assert_eq!(state.view().decision, Decision::Compensate);
     assert!((shift_of(state.view()) - 0.1).abs() < 1e-6);
-    assert_eq!(state.wants_anchor(26 * FRAME), None, "not on every frame");
+    assert_eq!(state.due_anchor(26 * FRAME), None, "not on every frame");
     let further = [1.0, 0.0, 0.3, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
     state = decide(&state, &Report { anchored: Some(further), ..report(60) }, &policy());
     assert_eq!((state.view().epoch, state.cause()), (1, Some(Cause::Move)));
