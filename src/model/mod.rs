@@ -50,7 +50,7 @@ mod facts;
 mod family;
 mod filter;
 pub mod labels;
-mod nearest;
+pub(crate) mod nearest;
 mod sidecar;
 #[cfg(test)]
 mod tests;

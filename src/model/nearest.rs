@@ -14,7 +14,7 @@ pub(super) fn nearest<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>
 }
 
 /// A suggestion to end an error message with, empty when no choice is near.
-pub(super) fn suggestion<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn suggestion<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, choices).map(|n| format!("; did you mean \"{n}\"?")).unwrap_or_default()
 }
 

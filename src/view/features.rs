@@ -18,7 +18,7 @@ const CELL: usize = 14;
 const REACH: f32 = 13.0;
 const MARGIN: usize = 15;
 /// Corners nearer to a better one than this, in pixels of their scale, are the same.
-const APART: f32 = 6.0;
+const APART: f32 = 4.0;
 /// Comparisons of a descriptor.
 const BITS: usize = 256;
 
@@ -47,8 +47,8 @@ pub(super) fn describe(luma: &Luma, masks: &[BBox], features: &mut Vec<Feature>)
     for _ in 0..SCALES {
         let grid = (scaled.width.div_ceil(CELL).max(1), scaled.height.div_ceil(CELL).max(1));
         best.clear();
-        best.extend(corners.search(&scaled, masks, grid, MARGIN));
         blur(&scaled, &mut smooth);
+        best.extend(corners.search(&smooth, masks, grid, MARGIN));
         for (i, (score, at)) in best.iter().enumerate() {
             if !is_beaten(&best, i, *score, *at) {
                 features.push(feature(&smooth, *at, scale, &pattern));

@@ -15,8 +15,12 @@ mod luma;
 mod matching;
 mod motion;
 mod onvif;
+mod places;
 mod policy;
+mod presets;
 mod register;
+#[cfg(test)]
+mod register_tests;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -29,7 +33,9 @@ pub use fusion::Telling;
 pub use keyframe::Keyframe;
 pub use motion::{Estimate, Estimator, Evidence};
 pub use onvif::{GenericSpace, OnvifError, pose as onvif_pose};
+pub use places::{KnownBy, Places, Recognised, Sighting};
 pub use policy::{CameraMode, Cause, HOLD, Policy, Report, State, decide};
+pub use presets::{MOST_PRESETS, Pose, Preset, PresetError, PresetFile, Tolerance};
 pub use register::{Registrar, Registration, register};
 pub use telemetry::{Apart, Camera, Ptz, Reading, Refusal, Telemetry};
 pub use watch::{Look, News, Watch};

@@ -27,7 +27,7 @@ const LEAST_AGREEING: f64 = 0.3;
 /// lie in this part of the coarse cells in which there are any,
 const LEAST_CELLS: f64 = 0.5;
 /// and reach over this part of each side of what is in sight.
-const LEAST_REACH: f64 = 0.65;
+const LEAST_REACH: f64 = 0.55;
 /// What is left has a standard deviation of at most this many pixels.
 const LOOSEST: f64 = 0.7;
 /// Most that pictures differ in size.

@@ -52,7 +52,7 @@ impl Apart {
 }
 
 /// The shorter way from one bearing to another, in degrees.
-fn turn(from: f64, to: f64) -> f64 {
+pub(super) fn turn(from: f64, to: f64) -> f64 {
     let by = (to - from).rem_euclid(360.0);
     if by > 180.0 { by - 360.0 } else { by }
 }
