@@ -7,12 +7,12 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::subclass::prelude::*;
 
-use super::{ColorBy, ShowDetections};
+use super::{ColorBy, ShowDetections, ShowView};
 use crate::detection::Task;
-use crate::draw::{Painter, Scene, Sight, Style, Subject};
+use crate::draw::{self, Bearings, Painter, Scene, Sight, Style, Subject};
 use crate::elements::{AUTHOR, video};
 use crate::image::{Colorimetry, PixelFormat};
-use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta, ViewMeta};
+use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta, ViewMeta, ViewRef};
 use crate::view::Motion;
 
 const MAX_TRAIL_LENGTH: u32 = 60_000;
@@ -65,6 +65,7 @@ impl ObjectImpl for NvpOverlay {
             "show-confidence" => style.confidence = checked(value),
             "show-motion" => style.motion = checked(value),
             "show-tentative" => style.tentative = checked(value),
+            "show-view" => style.view = checked::<ShowView>(value).into(),
             "show-detections" => style.detections = checked::<ShowDetections>(value).into(),
             "color-by" => style.color_by = checked::<ColorBy>(value).into(),
             "trail-length" => style.trail = Duration::from_millis(checked::<u32>(value).into()),
@@ -84,6 +85,7 @@ impl ObjectImpl for NvpOverlay {
             "show-confidence" => style.confidence.to_value(),
             "show-motion" => style.motion.to_value(),
             "show-tentative" => style.tentative.to_value(),
+            "show-view" => ShowView::from(style.view).to_value(),
             "show-detections" => ShowDetections::from(style.detections).to_value(),
             "color-by" => ColorBy::from(style.color_by).to_value(),
             "trail-length" => milliseconds(style.trail).to_value(),
@@ -149,6 +151,11 @@ fn properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecEnum::builder_with_default("show-detections", ShowDetections::from(style.detections))
             .nick("Show detections")
             .blurb("Which detections to draw beside tracks (default untracked)")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("show-view", ShowView::from(style.view))
+            .nick("Show view")
+            .blurb("What to show of where the camera looks (default never)")
             .mutable_playing()
             .build(),
         glib::ParamSpecEnum::builder_with_default("color-by", ColorBy::from(style.color_by))
@@ -289,10 +296,23 @@ fn note_classes(scene: &mut Scene, note: &mut String, found: &DetectionsRef<'_>)
     }
 }
 
+fn bearings<'a>(view: &ViewRef<'a>) -> Bearings<'a> {
+    Bearings {
+        epoch: view.epoch(),
+        preset: view.preset(),
+        phase: view.phase(),
+        motion: view.motion(),
+        validity: view.validity(),
+        reason: view.reason(),
+        to_reference: view.to_reference().copied(),
+    }
+}
+
 impl NvpOverlay {
     /// Reads what the buffer carries into the scene. False when it carries nothing.
     fn read(&self, buffer: &gst::BufferRef) -> bool {
         let time = self.running_time(buffer);
+        let shows_view = lock(&self.settings).view != draw::ShowView::Never;
         let mut state = lock(&self.state);
         let Some(State { scene, note, painter, .. }) = state.as_mut() else { return false };
         if let Some(view) = ViewMeta::get(buffer) {
@@ -301,6 +321,10 @@ impl NvpOverlay {
             painter.follow(&Sight { epoch: Some(view.epoch()), to_previous, moved_unknown });
         }
         scene.clear(time.map(gst::ClockTime::nseconds));
+        let view = ViewMeta::get(buffer).filter(|_| shows_view);
+        if let Some(view) = &view {
+            scene.set_view(&bearings(view));
+        }
         let tracks = TrackMeta::get(buffer);
         if let Some(tracks) = &tracks {
             scene.set_run(tracks.run());
@@ -318,7 +342,7 @@ impl NvpOverlay {
             note_classes(scene, note, &found);
         }
         gst::trace!(CAT, imp = self, "read {} objects at {time:?}", scene.len());
-        tracks.is_some() || !scene.is_empty()
+        tracks.is_some() || view.is_some() || !scene.is_empty()
     }
 
     fn running_time(&self, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {

@@ -24,7 +24,8 @@
 //! Where a tracker runs, its tracks stand for the detections, so these are hidden by default;
 //! `show-detections` says otherwise. `trail-length=0` turns trails off. Where the buffers have a
 //! [`ViewMeta`](crate::meta::ViewMeta), trails lie where the objects were in the scene: they follow the camera's motion,
-//! and begin anew when its epoch changes or it moves by nobody knows how much. All properties may change while
+//! and begin anew when its epoch changes or it moves by nobody knows how much; `show-view` tells epoch, preset and motion, and
+//! lays a grid into the scene. All properties may change while
 //! playing and take effect with the next frame.
 
 mod imp;
@@ -70,6 +71,45 @@ pub enum ShowDetections {
     /// All.
     #[enum_value(name = "All detections", nick = "always")]
     Always,
+}
+
+/// What is shown of the camera's view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "NvpOverlayShowView")]
+pub enum ShowView {
+    /// Nothing.
+    #[default]
+    #[enum_value(name = "Nothing", nick = "never")]
+    Never,
+    /// A line of text.
+    #[enum_value(name = "A line of text: epoch, preset, motion, and what is wrong", nick = "state")]
+    State,
+    /// That and a grid.
+    #[enum_value(
+        name = "That, and a grid that lies in the scene while the way to the reference view is known",
+        nick = "grid"
+    )]
+    Grid,
+}
+
+impl From<ShowView> for draw::ShowView {
+    fn from(value: ShowView) -> Self {
+        match value {
+            ShowView::Never => Self::Never,
+            ShowView::State => Self::State,
+            ShowView::Grid => Self::Grid,
+        }
+    }
+}
+
+impl From<draw::ShowView> for ShowView {
+    fn from(value: draw::ShowView) -> Self {
+        match value {
+            draw::ShowView::Never => Self::Never,
+            draw::ShowView::State => Self::State,
+            draw::ShowView::Grid => Self::Grid,
+        }
+    }
 }
 
 impl From<ColorBy> for draw::ColorBy {

@@ -1,6 +1,6 @@
 //! What is known of an object beyond its box: masks, corners and keypoints.
 
-use super::line::{Line, draw_line};
+use super::line::join;
 use super::scene::{Scene, Shape};
 use super::{Canvas, Ink, Mask, Rgb};
 use crate::detection::{Keypoint, Quad};
@@ -9,8 +9,6 @@ use crate::detection::{Keypoint, Quad};
 const TINT: u8 = 110;
 /// Keypoints less certain than this are not drawn.
 const MIN_CONFIDENCE: f32 = 0.3;
-/// A line is drawn in pieces of so many widths, so that the mask of each is small.
-const PIECE: f32 = 6.0;
 /// Which keypoints of a person in COCO's order are joined.
 const SKELETON: [(usize, usize); 16] = [
     (5, 7),
@@ -70,26 +68,6 @@ fn paint_points(canvas: &mut Canvas<'_, '_>, mask: &mut Mask, points: &[Keypoint
     }
     for at in (0..points.len()).filter_map(sure) {
         join(canvas, mask, at, at, radius * 1.5, ink);
-    }
-}
-
-/// Draws a line between two points in units of the frame.
-fn join(canvas: &mut Canvas<'_, '_>, mask: &mut Mask, a: [f32; 2], b: [f32; 2], radius: f32, ink: &Ink) {
-    // Far outside nothing shows; what is no number is nowhere.
-    let near = |v: f32| (-1.0..=2.0).contains(&v);
-    if !a.iter().chain(&b).all(|v| near(*v)) {
-        return;
-    }
-    let (width, height) = (canvas.width() as f32, canvas.height() as f32);
-    let (from, to) = ((a[0] * width, a[1] * height), (b[0] * width, b[1] * height));
-    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-    let pieces = (dx.hypot(dy) / (2.0 * radius * PIECE)).ceil().max(1.0) as usize;
-    let at = |i: usize| {
-        let t = i as f32 / pieces as f32;
-        (from.0 + t * dx, from.1 + t * dy)
-    };
-    for i in 0..pieces {
-        draw_line(canvas, mask, &Line { from: at(i), to: at(i + 1), radius: radius.max(0.5) }, ink);
     }
 }
 

@@ -2,6 +2,9 @@
 
 use super::{Canvas, Ink, Mask};
 
+/// A line is drawn in pieces of so many widths, so that the mask of each is small.
+const PIECE: f32 = 6.0;
+
 /// A line with round ends, in pixels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
@@ -28,6 +31,33 @@ pub(super) fn draw_line(canvas: &mut Canvas<'_, '_>, mask: &mut Mask, line: &Lin
         cover(mask.row_mut(i), x as f32 + 0.5, (y + i as i32) as f32 + 0.5, line);
     }
     canvas.mask(x, y, mask, ink);
+}
+
+/// Draws a line between two points in units of the frame.
+pub(super) fn join(
+    canvas: &mut Canvas<'_, '_>,
+    mask: &mut Mask,
+    a: [f32; 2],
+    b: [f32; 2],
+    radius: f32,
+    ink: &Ink,
+) {
+    // Far outside nothing shows; what is no number is nowhere.
+    let near = |v: f32| (-1.0..=2.0).contains(&v);
+    if !a.iter().chain(&b).all(|v| near(*v)) {
+        return;
+    }
+    let (width, height) = (canvas.width() as f32, canvas.height() as f32);
+    let (from, to) = ((a[0] * width, a[1] * height), (b[0] * width, b[1] * height));
+    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let pieces = (dx.hypot(dy) / (2.0 * radius * PIECE)).ceil().max(1.0) as usize;
+    let at = |i: usize| {
+        let t = i as f32 / pieces as f32;
+        (from.0 + t * dx, from.1 + t * dy)
+    };
+    for i in 0..pieces {
+        draw_line(canvas, mask, &Line { from: at(i), to: at(i + 1), radius: radius.max(0.5) }, ink);
+    }
 }
 
 /// How much of each pixel of a row a line covers. (`x`, `y`) is the centre of the first pixel.

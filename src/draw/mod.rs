@@ -8,6 +8,7 @@
 //!
 //! A painter and a scene keep their memory from frame to frame.
 
+mod bearings;
 mod canvas;
 mod color;
 mod details;
@@ -24,10 +25,11 @@ mod style;
 mod tests;
 mod trail;
 
+pub use bearings::Bearings;
 pub use canvas::{Area, Canvas, Ink, Mask, OPAQUE};
 pub use color::Rgb;
 pub use font::Font;
 pub use painter::Painter;
 pub use scene::{Scene, Subject};
-pub use style::{ColorBy, ShowDetections, Style};
+pub use style::{ColorBy, ShowDetections, ShowView, Style};
 pub use trail::Sight;

@@ -1,5 +1,6 @@
 //! Draws scenes.
 
+use super::bearings::paint_grid;
 use super::details;
 use super::label::{self, Placer};
 use super::outline::Rectangle;
@@ -44,6 +45,9 @@ impl Painter {
         let width = style.line_width(canvas.height());
         if style.details && style.detections != ShowDetections::Never {
             details::paint_masks(&mut canvas, &mut self.mask, scene);
+        }
+        if style.view.has_grid() {
+            paint_grid(&mut canvas, &mut self.mask, scene.view(), width as f32 * 0.25);
         }
         if scene.time().is_some() {
             self.paint_trails(&mut canvas, scene, style, width);
@@ -92,6 +96,12 @@ impl Painter {
     fn paint_labels(&mut self, canvas: &mut Canvas<'_, '_>, scene: &Scene, style: &Style) {
         self.placer.clear();
         self.font.set_height(style.font_size(canvas.height()));
+        if style.view.has_text() && !scene.view().text.is_empty() {
+            self.text.clear();
+            self.text.push_str(&scene.view().text);
+            let corner = Area::new(0, 0, canvas.width() as i32, canvas.height() as i32);
+            self.paint_plate(canvas, corner, scene.view().color, OPAQUE);
+        }
         for object in scene.shown(style) {
             let Some(area) = pixels(&object.bbox, canvas) else { continue };
             let note = scene.note(object).filter(|_| style.details);
@@ -103,12 +113,16 @@ impl Painter {
     }
 
     fn paint_label(&mut self, canvas: &mut Canvas<'_, '_>, at: Area, object: &Object, style: &Style) {
+        let opacity = if outline(object, true) == Outline::Dashed { FAINT } else { OPAQUE };
+        self.paint_plate(canvas, at, color(object, style), opacity);
+    }
+
+    /// Writes the text on a plate beside what it is of.
+    fn paint_plate(&mut self, canvas: &mut Canvas<'_, '_>, at: Area, color: Rgb, opacity: u16) {
         let padding = (self.font.height() as i32 / 4) & !1;
         let size = (self.font.width(&self.text) as i32 + 2 * padding, self.font.height() as i32);
         let size = ((size.0 + 1) & !1, (size.1 + 1) & !1);
         let plate = self.placer.place(at, size, (canvas.width() as i32, canvas.height() as i32));
-        let color = color(object, style);
-        let opacity = if outline(object, true) == Outline::Dashed { FAINT } else { OPAQUE };
         canvas.blend(plate, &canvas.ink(color), opacity);
         self.font.render(&self.text, &mut self.mask);
         let ink = canvas.ink(color.contrasting());

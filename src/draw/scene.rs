@@ -6,6 +6,7 @@ use crate::detection::{DetailsRef, Detection, Keypoint, Quad};
 use crate::geometry::BBox;
 use crate::track::{Continuity, Track, TrackState};
 
+use super::bearings::{Bearings, Noted};
 use super::style::{ShowDetections, Style};
 
 /// Whether an object was detected or tracked.
@@ -95,6 +96,7 @@ pub struct Scene {
     shapes: Vec<Shape>,
     points: Vec<Keypoint>,
     cells: Vec<u8>,
+    view: Noted,
 }
 
 impl Scene {
@@ -109,6 +111,17 @@ impl Scene {
         self.shapes.clear();
         self.points.clear();
         self.cells.clear();
+        self.view.clear();
+    }
+
+    /// Says where the camera looks.
+    pub fn set_view(&mut self, view: &Bearings<'_>) {
+        self.view.set(view);
+    }
+
+    /// Where the camera looks; without text nobody knows.
+    pub(super) fn view(&self) -> &Noted {
+        &self.view
     }
 
     /// Says that a tracker looked at the frame, in the run of the given id. A new run begins new trails.

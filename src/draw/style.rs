@@ -26,6 +26,18 @@ pub enum ShowDetections {
     Always,
 }
 
+/// What to show of the camera's view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShowView {
+    /// Nothing.
+    #[default]
+    Never,
+    /// A line of text: epoch, preset, motion, and what is wrong.
+    State,
+    /// That, and a grid that lies in the scene for as long as the way to the reference view is known.
+    Grid,
+}
+
 /// What a painter shows, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Style {
@@ -44,6 +56,8 @@ pub struct Style {
     pub motion: bool,
     /// Show tentative tracks too, in thin lines.
     pub tentative: bool,
+    /// What to show of the camera's view.
+    pub view: ShowView,
     /// Which detections to show.
     pub detections: ShowDetections,
     /// What decides the colour of a track.
@@ -66,6 +80,7 @@ impl Default for Style {
             confidence: true,
             motion: false,
             tentative: false,
+            view: ShowView::default(),
             detections: ShowDetections::default(),
             color_by: ColorBy::default(),
             trail: Duration::from_secs(2),
