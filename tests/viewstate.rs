@@ -258,9 +258,9 @@ fn tell(element: &gst::Element, pan: f64, ms: u64) -> bool {
     element.emit_by_name("ptz", &[&pan, &0.0, &1.0, &(ms * 1_000_000)])
 }
 
-fn shift(view: &View) -> f32 {
-    let [_, _, x, ..] = view.to_reference.expect("known");
-    x
+/// How far to the right the picture's centre was on the reference frame.
+fn shift(view: &View) -> f64 {
+    apply(&view.to_reference.expect("known").map(f64::from), [0.5, 0.5])[0] - 0.5
 }
 
 #[test]
