@@ -16,6 +16,8 @@ mod matching;
 mod motion;
 mod onvif;
 mod places;
+#[cfg(test)]
+mod places_tests;
 mod policy;
 mod presets;
 mod register;

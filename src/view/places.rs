@@ -209,18 +209,23 @@ fn off(registration: &Registration) -> f64 {
     [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].map(corner).into_iter().fold(0.0, f64::max)
 }
 
+/// The places that `find` finds the picture in, close to theirs.
+fn matches(
+    places: &[&Place],
+    mut find: impl FnMut(&Keyframe) -> Option<Registration>,
+) -> Vec<(Arc<str>, Registration)> {
+    let found = |place: &&Place| {
+        let registration = find(place.keyframe.as_ref()?)?;
+        (off(&registration) <= FURTHEST).then(|| (place.name.clone(), registration))
+    };
+    places.iter().filter_map(found).collect()
+}
+
 /// The place that looks most like the picture: the nearest one.
 fn best(registrar: &mut Registrar, places: &[&Place], current: &Keyframe) -> Sighting {
-    let mut matches = |find: &mut dyn FnMut(&mut Registrar, &Keyframe) -> Option<Registration>| {
-        let of = |place: &&&Place| Some((place.name.clone(), find(registrar, place.keyframe.as_ref()?)?));
-        let mut of = of;
-        let mut found: Vec<_> = places.iter().filter_map(|place| of(&place)).collect();
-        found.retain(|(_, registration)| off(registration) <= FURTHEST);
-        found
-    };
-    let mut found = matches(&mut |registrar, reference| registrar.near(reference, current, &IDENTITY));
+    let mut found = matches(places, |reference| registrar.near(reference, current, &IDENTITY));
     if found.is_empty() {
-        found = matches(&mut |registrar, reference| registrar.wide(reference, current));
+        found = matches(places, |reference| registrar.wide(reference, current));
     }
     found.sort_by(|(_, a), (_, b)| off(a).total_cmp(&off(b)));
     let Some((_, nearest)) = found.first() else { return Sighting::New };
