@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, Once};
 use gst::glib;
 use gst::prelude::*;
 use gst_check::Harness;
-use gstnvperception::homography::apply;
+use gstnvperception::homography::{apply, compose, inverse};
 use gstnvperception::meta::{ProvenanceMeta, TruthMeta, ViewMeta};
 use gstnvperception::scene::TrueView;
 use gstnvperception::view::{Motion, MotionSource, Phase, Validity, View};
@@ -403,4 +403,139 @@ fn a_slow_pan_does_not_go_unseen() {
     let last = views.last().unwrap();
     assert_eq!(last.epoch, 0);
     assert!((shift(last) + 49.0 / 320.0).abs() < 0.03, "{}", shift(last));
+}
+
+/// A file of the test's own, gone when it ends.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(name: &str, content: &str) -> Self {
+        let name = format!("viewstate-{}-{name}", std::process::id());
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Distance at the corners, in pixels, of the way that leads from one frame's points to another's by the views, and by
+/// the truth.
+fn led(from: &(View, TrueView), to: &(View, TrueView)) -> f64 {
+    let way = |view: &View| view.to_reference.expect("known").map(f64::from);
+    let by_view = compose(&inverse(&way(&to.0)).unwrap(), &way(&from.0));
+    let by_truth = compose(&inverse(&to.1.to_scene).unwrap(), &from.1.to_scene);
+    let corners = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]].map(|corner| {
+        let (a, b) = (apply(&by_view, corner), apply(&by_truth, corner));
+        ((a[0] - b[0]) * 640.0).hypot((a[1] - b[1]) * 360.0)
+    });
+    corners.into_iter().fold(0.0, f64::max)
+}
+
+#[test]
+fn a_learned_view_is_known_when_the_camera_returns() {
+    let (frames, news) = play("camera=cut num-buffers=700", "learn-presets=8");
+    let mut names = std::collections::BTreeMap::new();
+    for frame in &frames {
+        let Some(name) = frame.0.preset.as_deref() else { continue };
+        let first = names.entry(name.to_owned()).or_insert(frame);
+        assert_eq!(first.1.preset, frame.1.preset, "{name} is one view");
+        assert!(led(frame, first) < 1.5, "{} px off in {name}", led(frame, first));
+    }
+    let presets: std::collections::BTreeSet<_> = frames.iter().map(|(_, truth)| truth.preset).collect();
+    assert_eq!(names.len(), presets.len(), "{:?}", names.keys());
+    // A cut back to a known view says so at once.
+    let returns = news.iter().filter(|s| s.name() == "nvp-view-epoch" && s.has_field("preset")).count();
+    assert!(returns >= 1, "{news:?}");
+}
+
+#[test]
+fn a_preset_of_a_file_is_known_by_its_picture() {
+    init();
+    let picture = File::new("view.png", "");
+    let launch = format!(
+        "nvptestsrc seed=3 objects=1 num-buffers=1 ! video/x-raw,format=RGB,width=640,height=360 ! pngenc \
+         ! filesink location=\"{}\"",
+        picture.text()
+    );
+    let pipeline = gst::parse::launch(&launch).unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::NONE, &[gst::MessageType::Eos]);
+    pipeline.set_state(gst::State::Null).unwrap();
+    let name = picture.0.file_name().unwrap().to_str().unwrap();
+    let json = format!("{{\"version\": 1, \"presets\": [{{\"name\": \"street\", \"image\": \"{name}\"}}]}}");
+    let file = File::new("presets.json", &json);
+    let (frames, news) = play("camera=cut num-buffers=300", &format!("presets=\"{}\"", file.text()));
+    assert!(frames.iter().any(|(_, truth)| truth.preset != 0));
+    for (view, truth) in &frames {
+        assert_eq!(view.preset.as_deref(), (truth.preset == 0).then_some("street"));
+    }
+    assert_eq!(news[0].name(), "nvp-view-preset");
+}
+
+#[test]
+fn a_preset_is_known_by_its_pose() {
+    let file = File::new(
+        "poses.json",
+        r#"{"version": 1, "presets": [{"name": "door", "ptz": {"pan": 10, "tilt": 0}},
+            {"name": "yard", "ptz": {"pan": 60, "tilt": 0}, "tolerance": {"pan": 3}}]}"#,
+    );
+    let (element, mut harness) =
+        rig(&[("estimator", "ptz"), ("field-of-view", "60"), ("presets", file.text())]);
+    let pans = [10.2; 5].into_iter().chain((0..25).map(|i| 10.2 + 2.0 * i as f64)).chain([62.0; 5]);
+    let views: Vec<_> = pans
+        .enumerate()
+        .map(|(i, pan)| {
+            tell(&element, pan, i as u64 * 40);
+            view(&mut harness, plain(i as u64 * 40))
+        })
+        .collect();
+    let at = |i: usize| (views[i].preset.as_deref(), views[i].epoch);
+    assert_eq!((at(3), at(20), at(34)), ((Some("door"), 0), (None, 1), (Some("yard"), 1)));
+    // The preset's own pose is the reference.
+    let two = 2.0_f64.to_radians().tan() / (2.0 * 30.0_f64.to_radians().tan());
+    assert!((shift(views.last().unwrap()) - two).abs() < 1e-3);
+}
+
+#[test]
+fn presets_that_cannot_be_used_are_one_clear_error() {
+    let twice = r#"{"version": 1, "presets": [{"name": "a", "ptz": {"pan": 1, "tilt": 1}},
+        {"name": "a", "ptz": {"pan": 50, "tilt": 1}}]}"#;
+    let near = r#"{"version": 1, "presets": [{"name": "a", "ptz": {"pan": 1, "tilt": 1}},
+        {"name": "b", "ptz": {"pan": 2, "tilt": 1}}]}"#;
+    let lost = r#"{"version": 1, "presets": [{"name": "a", "image": "nowhere.png"}]}"#;
+    let no_image = r#"{"version": 1, "presets": [{"name": "a", "image": "Cargo.toml"}]}"#;
+    for (text, told) in [
+        ("{", "not JSON"),
+        (r#"{"version": 1, "preset": []}"#, "did you mean \"presets\""),
+        (twice, "both named \"a\""),
+        (near, "overlap within their tolerances"),
+        (lost, "the image of \"a\""),
+        (
+            &no_image.replace("Cargo.toml", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")),
+            "the image of \"a\"",
+        ),
+    ] {
+        init();
+        let file = File::new("bad.json", text);
+        let element =
+            gst::ElementFactory::make("nvpviewstate").property("presets", file.text()).build().unwrap();
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        assert!(element.set_state(gst::State::Paused).is_err());
+        let errors: Vec<_> = bus.iter_filtered(&[gst::MessageType::Error]).collect();
+        let [error] = &errors[..] else { panic!("one error: {errors:?}") };
+        let gst::MessageView::Error(error) = error.view() else { unreachable!() };
+        let error = error.error().to_string();
+        assert!(error.contains(told) && error.contains("bad.json"), "{error}");
+        element.set_state(gst::State::Null).unwrap();
+    }
 }

@@ -9,6 +9,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::Estimator as Who;
+use super::presets;
 use super::settings::{self, Settings};
 use super::telemetry::{EVENT, Inbox};
 use crate::detection::Task;
@@ -188,7 +189,17 @@ impl ElementImpl for NvpViewState {
             let element = self.obj().name().as_str().into();
             self.warned.store(false, Ordering::Relaxed);
             *lock(&self.inbox) = Inbox::default();
-            *lock(&self.state) = Some(State::new(element));
+            let (file, learn) = {
+                let settings = lock(&self.settings);
+                (settings.presets.clone(), settings.learn)
+            };
+            let places = presets::places(file.as_deref(), learn).map_err(|wrong| {
+                gst::element_imp_error!(self, gst::ResourceError::Settings, ("{wrong}"));
+                gst::StateChangeError
+            })?;
+            let mut state = State::new(element);
+            state.watch.know(places);
+            *lock(&self.state) = Some(state);
         }
         let result = self.parent_change_state(transition);
         if transition == gst::StateChange::PausedToReady

@@ -42,6 +42,7 @@ use gst::glib;
 use gst::prelude::*;
 
 mod imp;
+mod presets;
 mod settings;
 mod telemetry;
 

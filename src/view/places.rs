@@ -94,6 +94,16 @@ impl Places {
         self.all().find(|place| &*place.name == name)?.keyframe.as_ref()
     }
 
+    /// Where the camera points when it rests on a known view.
+    pub fn pose(&self, name: &str) -> Option<&Pose> {
+        self.all().find(|place| &*place.name == name)?.pose.as_ref()
+    }
+
+    /// Whether there is nothing to know a view by, nor ever will be.
+    pub fn is_empty(&self) -> bool {
+        self.most_learned == 0 && self.presets.is_empty()
+    }
+
     /// Gives a known view that has no picture the one that is seen now, so that the way to it is known next time. Returns
     /// false where it has one, is not known, or the picture shows too little.
     pub fn picture_now(&mut self, name: &str, keyframe: &Keyframe) -> bool {

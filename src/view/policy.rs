@@ -66,6 +66,8 @@ pub const HOLD: u64 = 60_000_000;
 const FORGET: f64 = 0.25;
 /// A view this near to its reference is the reference.
 const SAME: f64 = 0.002;
+/// A view this near to its reference can be known by it.
+const NEAR: f64 = 0.05;
 /// The speed, in sides a second, at which the stability is a half.
 const HALF_STABLE: f64 = 0.05;
 
@@ -188,6 +190,11 @@ impl State {
         (self.base, self.reference) = (Some(to_reference), Some(to_reference));
         self.view.to_reference = Some(to_reference.map(|v| v as f32));
         self.trust = (confidence.into(), 1);
+    }
+
+    /// Whether the epoch's reference is known and the frame lies on it, or hardly off it.
+    pub fn rests(&self) -> bool {
+        !self.pending && self.reference.is_some_and(|reference| shift(&reference) <= NEAR)
     }
 
     /// The epoch's view is a preset from now on, as it is.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    Cause, Estimate, Estimator, Keyframe, Policy, Registrar, Report, State, Telling, Validity, View, decide,
+    Camera, Cause, Estimate, Estimator, Keyframe, Motion, Places, Policy, Ptz, Reading, Recognised,
+    Registrar, Report, Sighting, State, Telling, Validity, View, decide,
 };
 use crate::geometry::BBox;
+use crate::homography::IDENTITY;
 use crate::image::Frame;
 
 /// What there is to know of one frame.
@@ -53,10 +55,25 @@ pub struct Watch {
     anchor: Keyframe,
     anchored: bool,
     now: Keyframe,
+    places: Places,
+    /// When the epoch's reference was seen, and how often its view has been looked up since.
+    settled: u64,
+    lookups: u32,
     news: Vec<News>,
 }
 
+/// A view that is not known when the camera settles is looked up again after this time, twice this time, and so on, in
+/// nanoseconds: a picture that has just come to rest, or is just there, may be blurred.
+const AGAIN: u64 = 1_000_000_000;
+/// How often at most.
+const LOOKUPS: u32 = 4;
+
 impl Watch {
+    /// The views that are known from now on.
+    pub fn know(&mut self, places: Places) {
+        self.places = places;
+    }
+
     /// The view of the next frame.
     pub fn look(&mut self, look: &Look<'_>, policy: &Policy) -> &View {
         let estimate = self.see(look);
@@ -73,7 +90,9 @@ impl Watch {
         let before = std::mem::replace(&mut self.state, next);
         if self.state.is_reference() {
             self.anchored = estimate.is_some() && self.estimator.fill_keyframe(&mut self.anchor);
+            (self.settled, self.lookups) = (look.time, 0);
         }
+        self.look_up(look, policy, estimate.is_some());
         self.tell(&before);
         self.state.view()
     }
@@ -109,6 +128,73 @@ impl Watch {
             return None;
         }
         self.registrar.near(&self.anchor, &self.now, &guess).map(|found| found.to_reference)
+    }
+
+    /// Looks for the view among those that are known, when the camera has settled and some times after.
+    fn look_up(&mut self, look: &Look<'_>, policy: &Policy, seen: bool) {
+        let told = if let Telling::Told(reading) = look.telling { Some(reading) } else { None };
+        let known = self.state.view().preset.is_some();
+        if known || self.places.is_empty() || self.lookups >= LOOKUPS || !(seen || told.is_some()) {
+            return;
+        }
+        let first = self.state.is_reference();
+        let rests = self.state.view().motion == Motion::Stable && self.state.rests();
+        if !first
+            && !(rests && look.time.saturating_sub(self.settled) >= AGAIN << self.lookups.saturating_sub(1))
+        {
+            return;
+        }
+        self.lookups += 1;
+        let has_picture =
+            if first { self.anchored } else { seen && self.estimator.fill_keyframe(&mut self.now) };
+        let picture = if first { &mut self.anchor } else { &mut self.now };
+        picture.describe();
+        let ptz = told.map(|reading| reading.ptz);
+        let picture = has_picture.then_some(&*picture);
+        match self.places.recognise(picture, ptz.as_ref()) {
+            Sighting::Known(found) => self.recognise(&found, told, look, policy, has_picture),
+            // It may look like one of them tomorrow.
+            Sighting::Ambiguous => {}
+            Sighting::New if first => {}
+            Sighting::New => self.learn(ptz.as_ref()),
+        }
+    }
+
+    /// The epoch's reference is a known view from now on.
+    fn learn(&mut self, ptz: Option<&Ptz>) {
+        let anchor = self.anchored.then_some(&mut self.anchor).map(|anchor| {
+            anchor.describe();
+            &*anchor
+        });
+        if let Some(name) = self.places.learn(anchor, ptz) {
+            self.state.name(name);
+        }
+    }
+
+    fn recognise(
+        &mut self,
+        found: &Recognised,
+        told: Option<Reading>,
+        look: &Look<'_>,
+        policy: &Policy,
+        has_picture: bool,
+    ) {
+        let first = self.state.is_reference();
+        let by_pose = || {
+            let (reading, pose) = (told?, self.places.pose(&found.name)?);
+            let camera = Camera { field_of_view: policy.field_of_view, aspect: look.aspect };
+            Some((camera.way(&reading.ptz, &pose.ptz)?, reading.confidence))
+        };
+        let seen = found.registration.map(|seen| (seen.to_reference, seen.confidence));
+        let (way, confidence) = seen.or_else(by_pose).unwrap_or((IDENTITY, 1.0));
+        self.state.recognise(found.name.clone(), way, confidence);
+        if !first {
+            std::mem::swap(&mut self.anchor, &mut self.now);
+            (self.anchored, self.settled) = (has_picture, look.time);
+        }
+        if has_picture {
+            self.places.picture_now(&found.name, &self.anchor);
+        }
     }
 
     fn tell(&mut self, before: &State) {
