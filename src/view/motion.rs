@@ -81,8 +81,9 @@ pub struct Estimator {
     corners: Vec<[f32; 2]>,
     current: Pyramid,
     found: Vec<[f32; 2]>,
-    /// What was masked of the frame pushed last, and whether it had texture.
+    /// What was masked of the frame pushed last, whether it is the next one's previous, and whether it has texture.
     masks: Vec<BBox>,
+    kept: bool,
     textured: bool,
     finder: Corners,
     pairs: Vec<Pair>,
@@ -204,19 +205,24 @@ impl Estimator {
         if !compared || estimate.evidence != Evidence::Moves {
             self.last = None;
         }
-        let kept = !compared || !enough(&self.corners) || enough(&self.found);
-        if kept {
+        self.kept = !compared || !enough(&self.corners) || enough(&self.found);
+        if self.kept {
             std::mem::swap(&mut self.previous, &mut self.current);
             std::mem::swap(&mut self.corners, &mut self.found);
         }
         self.begun = true;
-        self.textured = kept && enough(&self.corners);
+        self.textured = self.kept && enough(&self.corners);
         estimate
     }
 
     /// Forgets all frames.
     pub fn reset(&mut self) {
         (self.begun, self.textured, self.last) = (false, false, None);
+    }
+
+    /// The frame pushed last, whether it has texture or not.
+    pub(super) fn last_frame(&self) -> &Pyramid {
+        if self.kept { &self.previous } else { &self.current }
     }
 
     /// Makes a keyframe of the frame pushed last, to be described or not. Returns false, and leaves the keyframe alone,
