@@ -22,51 +22,54 @@ pub(super) struct Coarse {
 }
 
 impl Coarse {
-    /// Of a picture of at least 64 pixels by 36, or upright; `None` of a smaller one.
-    pub(super) fn of(pyramid: &Pyramid) -> Option<Self> {
+    /// Of a picture of at least 64 pixels by 36, or upright; `None` of a smaller one. Uses the memory of `sums`.
+    pub(super) fn of(pyramid: &Pyramid, sums: &mut Vec<f32>) -> Option<Self> {
         let [fine, _, small] = &pyramid.levels;
-        let (columns, rows) = if fine.width >= fine.height { GRID } else { (GRID.1, GRID.0) };
-        if fine.width < columns * 4 || fine.height < rows * 4 || small.width < columns || small.height < rows
-        {
+        let grid = if fine.width >= fine.height { GRID } else { (GRID.1, GRID.0) };
+        let holds = |luma: &Luma, side: usize| luma.width >= side * grid.0 && luma.height >= side * grid.1;
+        if !holds(fine, 4) || !holds(small, 1) {
             return None;
         }
-        let mut light = [0.0; CELLS];
-        let mut detail = [0.0; CELLS];
-        let mut structure = [0.0; CELLS];
-        each_cell(fine, (columns, rows), 2, &mut detail, |row, below| differences(row, below, |v| v * v));
-        each_cell(small, (columns, rows), 1, &mut structure, |row, below| differences(row, below, f32::abs));
+        let mut detail = each_cell(fine, grid, sums, |row, right, below| {
+            (row - right) * (row - right) + (row - below) * (row - below)
+        });
         detail.iter_mut().for_each(|cell| *cell = cell.sqrt());
-        each_cell(small, (columns, rows), 1, &mut light, |row, _| row.iter().sum::<f32>() / row.len() as f32);
+        let light = each_cell(small, grid, sums, |row, _, _| row);
+        let mut structure =
+            each_cell(small, grid, sums, |row, right, below| (row - right).abs() + (row - below).abs());
         Some(Self { light, detail, structure: quantile(&mut structure, 0.5) })
     }
 }
 
-/// The mean of what counts of the differences of a part of a row's pixels to their neighbours to the right and below.
-fn differences(row: &[f32], below: &[f32], counts: impl Fn(f32) -> f32) -> f32 {
-    let down: f32 = row.iter().zip(below).map(|(a, b)| counts(a - b)).sum();
-    let across: f32 = row.iter().zip(row.iter().skip(1)).map(|(a, b)| counts(a - b)).sum();
-    down / row.len() as f32 + across / (row.len() as f32 - 1.0).max(1.0)
-}
-
-/// The mean over every `step`th row of what `measure` says of a cell's part of the row and of the one below.
+/// The mean over each cell's pixels of what `measure` says of a pixel and its neighbours to the right and below.
 fn each_cell(
     luma: &Luma,
     (columns, rows): (usize, usize),
-    step: usize,
-    cells: &mut Cells,
-    measure: impl Fn(&[f32], &[f32]) -> f32,
-) {
-    let mut counts = [0.0_f32; CELLS];
-    for y in (0..luma.height).step_by(step) {
-        let (row, below) = (luma.row(y), luma.row((y + 1).min(luma.height - 1)));
-        let first = y * rows / luma.height * columns;
-        for i in 0..columns {
-            let part = i * luma.width / columns..(i + 1) * luma.width / columns;
-            cells[first + i] += measure(&row[part.clone()], &below[part]);
-            counts[first + i] += 1.0;
+    sums: &mut Vec<f32>,
+    measure: impl Fn(f32, f32, f32) -> f32,
+) -> Cells {
+    let mut cells = [0.0; CELLS];
+    let bound = |i: usize, parts: usize, length: usize| i * length / parts;
+    for (i, cells) in cells.chunks_exact_mut(columns).enumerate() {
+        let lines = bound(i, rows, luma.height)..bound(i + 1, rows, luma.height);
+        sums.clear();
+        sums.resize(luma.width, 0.0);
+        for y in lines.clone() {
+            let (row, below) = (luma.row(y), luma.row((y + 1).min(luma.height - 1)));
+            // Columns are summed apart first, which the compiler turns into vector instructions.
+            let neighbours = row.iter().zip(&row[1..]).zip(below);
+            for (sum, ((v, right), below)) in sums.iter_mut().zip(neighbours) {
+                *sum += measure(*v, *right, *below);
+            }
+        }
+        for (j, cell) in cells.iter_mut().enumerate() {
+            // The last column has no neighbour and is left out.
+            let part = bound(j, columns, luma.width)..bound(j + 1, columns, luma.width).min(luma.width - 1);
+            let count = (part.len() * lines.len()).max(1) as f32;
+            *cell = sums[part].iter().sum::<f32>() / count;
         }
     }
-    cells.iter_mut().zip(counts).for_each(|(cell, count)| *cell /= count.max(1.0));
+    cells
 }
 
 /// The value below which a part of the cells lie. Puts them in another order.

@@ -49,9 +49,14 @@ impl Trouble {
 const GONE: f64 = 1.0;
 /// Most seconds that one frame counts for: what nobody saw lasted no longer.
 const LONGEST_STEP: f64 = 1.0;
-/// Seconds in which what is usual is learned, and the brightness that is usual right now.
+/// Seconds without frames after which the view may be another.
+const ABSENT: f64 = 10.0;
+/// Seconds in which what is usual is learned.
 const LEARN: f32 = 20.0;
-const LEARN_LIGHT: f32 = 3.0;
+/// The same for the brightness that is usual right now. An automatic exposure takes about a second, and is no jump.
+const LEARN_LIGHT: f32 = 0.2;
+/// The same after a jump.
+const LEARN_JUMP: f32 = 3.0;
 /// Frames by which a new view becomes usual.
 const FIRST_FRAMES: f32 = 12.0;
 /// A picture is blank whose cells are this alike, but for a tenth at either end,
@@ -70,7 +75,7 @@ const MOST_LOST: f32 = 0.7;
 const ALIKE: f32 = 0.8;
 const LEAST_CONTRAST: f32 = 0.3;
 /// A jump of brightness: by this much on the whole,
-const JUMP: f32 = 20.0;
+const JUMP: f32 = 25.0;
 /// in this part of the cells by more than this in the same direction.
 const MOST_JUMP: f32 = 0.65;
 const LEAST_JUMP: f32 = 8.0;
@@ -82,7 +87,7 @@ const NEW_VIEW: f32 = 0.25;
 struct Usual {
     light: Cells,
     detail: Cells,
-    /// The brightness of the last few seconds.
+    /// The brightness of the last moments, or before it jumped.
     lately: Cells,
     frames: f32,
 }
@@ -98,6 +103,7 @@ pub struct Health {
     still: Vec<f32>,
     unchanged: f64,
     time: Option<u64>,
+    sums: Vec<f32>,
     trouble: Option<Trouble>,
     /// What ails the last frame, and for how many seconds that, or anything at all, has.
     sign: Option<Trouble>,
@@ -114,6 +120,7 @@ impl Health {
             still: Vec::new(),
             unchanged: 0.0,
             time: None,
+            sums: Vec::new(),
             trouble: None,
             sign: None,
             lasted: 0.0,
@@ -139,15 +146,23 @@ impl Health {
     /// What ails the frame that the estimator took last, at a time in nanoseconds.
     pub fn look(&mut self, estimator: &Estimator, time: u64) -> Option<Trouble> {
         let since = self.time.map_or(0, |last| time.saturating_sub(last));
-        let step = (since as f64 * 1e-9).min(LONGEST_STEP);
+        let since = since as f64 * 1e-9;
+        let step = since.min(LONGEST_STEP);
+        self.renewed |= since > ABSENT;
         self.time = Some(time);
         let pyramid = estimator.last_frame();
         // Frames that nobody saw may have been other ones.
         self.compare(&pyramid.levels[1].data, step);
-        let coarse = Coarse::of(pyramid);
+        let coarse = Coarse::of(pyramid, &mut self.sums);
+        // What nobody saw coming need not have come at once.
+        if let (Some(coarse), Some(usual), true) = (&coarse, &mut self.usual, since >= LONGEST_STEP) {
+            usual.lately = coarse.light;
+        }
         let sign = self.sign(coarse.as_ref());
-        if let (Some(coarse), None | Some(Trouble::Exposure)) = (&coarse, sign) {
-            self.learn(coarse, step as f32);
+        match (&coarse, sign) {
+            (Some(coarse), None) => self.learn(coarse, step as f32, LEARN_LIGHT),
+            (Some(coarse), Some(Trouble::Exposure)) => self.learn(coarse, step as f32, LEARN_JUMP),
+            _ => {}
         }
         self.hold(sign, step);
         self.trouble
@@ -179,7 +194,7 @@ impl Health {
         self.usual.as_ref()?.trouble(coarse)
     }
 
-    fn learn(&mut self, coarse: &Coarse, step: f32) {
+    fn learn(&mut self, coarse: &Coarse, step: f32, light: f32) {
         let usual = self.usual.get_or_insert(Usual {
             light: coarse.light,
             detail: coarse.detail,
@@ -190,7 +205,7 @@ impl Health {
         // At first a mean of all frames.
         let first = if usual.frames < FIRST_FRAMES { 1.0 / usual.frames } else { 0.0 };
         let slowly = first.max(1.0 - (-step / LEARN).exp());
-        let lately = first.max(1.0 - (-step / LEARN_LIGHT).exp());
+        let lately = first.max(1.0 - (-step / light).exp());
         let lead = |usual: &mut Cells, now: &Cells, part: f32| {
             usual.iter_mut().zip(now).for_each(|(usual, now)| *usual += part * (now - *usual));
         };
@@ -255,7 +270,7 @@ impl Usual {
         all >= LEAST_TEXTURED && lost as f32 >= MOST_LOST * all as f32
     }
 
-    /// Whether the brightness is another than that of the last few seconds.
+    /// Whether the brightness is another than that of the last moments.
     fn jumps(&self, coarse: &Coarse) -> bool {
         let changes = || self.lately.iter().zip(&coarse.light).map(|(then, now)| now - then);
         let all = self.lately.len() as f32;
