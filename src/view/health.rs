@@ -66,7 +66,7 @@ const BLANK_STRUCTURE: f32 = 1.0;
 /// A cell has texture whose pixels differ by this much from their neighbours.
 const TEXTURE: f32 = 6.0;
 /// A view with fewer cells of texture can neither be covered nor blurred, as far as anyone can tell.
-const LEAST_TEXTURED: usize = 14;
+const LEAST_TEXTURED: usize = 10;
 /// Texture is gone from a cell that has less than this part of it left,
 const LEFT: f32 = 0.4;
 /// and from a picture that has lost it in this part of the cells.
@@ -257,7 +257,8 @@ impl Usual {
         if self.has_lost(coarse, fades) {
             return Some(if alike { Trouble::Blurred } else { Trouble::Covered });
         }
-        (likeness.correlation >= ALIKE && self.jumps(coarse)).then_some(Trouble::Exposure)
+        let lately = Likeness::of(&self.lately, &coarse.light);
+        (lately.correlation >= ALIKE && self.jumps(coarse)).then_some(Trouble::Exposure)
     }
 
     /// Whether the texture is gone.

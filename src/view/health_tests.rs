@@ -17,7 +17,7 @@ fn paint(value: impl Fn(f64, f64) -> f64) -> Picture {
 }
 
 fn street() -> Picture {
-    paint(|x, y| scene(1, 2.0 * x, 2.0 * y))
+    paint(|x, y| scene(1, 2.0 * x, 2.0 * y) + 12.0 * (1.9 * x).sin() * (1.7 * y).sin())
 }
 
 fn lit(picture: &Picture, gain: f32, offset: f32) -> Picture {
@@ -90,7 +90,7 @@ impl Camera {
 #[test]
 fn each_trouble_is_told_and_forgotten() {
     let street = street();
-    let soft = blurred(&street, 3);
+    let soft = blurred(&street, 4);
     let cloth = paint(|x, y| 70.0 + 0.1 * x + 12.0 * (y / 30.0).sin());
     for (picture, trouble, at_once) in [
         (paint(|_, _| 16.0), Trouble::Blank, 0.3),

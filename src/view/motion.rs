@@ -118,7 +118,7 @@ impl Plane {
 
     /// A motion of centred points as one of points in units of the frame.
     fn normalised(&self, h: &[f64; 9]) -> [f64; 9] {
-        compose(&self.to_units(), &compose(h, &self.from_units()))
+        compose(&self.to_units(), &compose(h, &self.to_centred()))
     }
 
     /// From centred points to points in units of the frame.
@@ -128,7 +128,7 @@ impl Plane {
     }
 
     /// The way back.
-    pub(super) fn from_units(self) -> [f64; 9] {
+    pub(super) fn to_centred(self) -> [f64; 9] {
         let [w, v] = self.centre.map(|c| 2.0 * c / self.half);
         [w, 0.0, -0.5 * w, 0.0, v, -0.5 * v, 0.0, 0.0, 1.0]
     }
