@@ -60,7 +60,7 @@ impl Evener {
         self.sums.iter().take(REACH).for_each(|column| {
             take(*column, 1.0);
         });
-        for x in 0..width {
+        for (x, (v, out)) in row.iter().zip(out).enumerate() {
             let entering = self.sums.get(x + REACH).copied().unwrap_or_default();
             take(entering, 1.0);
             let leaving = if x > REACH { self.sums[x - REACH - 1] } else { [0.0; 2] };
@@ -69,7 +69,7 @@ impl Evener {
             let scale = 1.0 / (rows * columns) as f32;
             let mean = sum * scale;
             let deviation = (squares * scale - mean * mean).max(0.0).sqrt();
-            out[x] = (row[x] - 128.0 - mean) * (CONTRAST / (deviation + WEAK));
+            *out = (v - 128.0 - mean) * (CONTRAST / (deviation + WEAK));
         }
     }
 }
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn light_and_shade_are_taken_away() {
-        let check = |x: usize, y: usize| if (x / 4 + y / 4) % 2 == 0 { 30.0 } else { -30.0 };
+        let check = |x: usize, y: usize| if (x / 4 + y / 4).is_multiple_of(2) { 30.0 } else { -30.0 };
         let (mut plain, mut shaded) = (Luma::default(), Luma::default());
         let mut evener = Evener::default();
         evener.even(&picture(|x, y| 120.0 + check(x, y)), &mut plain);

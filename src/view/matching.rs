@@ -36,11 +36,7 @@ pub(super) fn pair_up(reference: &[Feature], current: &[Feature]) -> Vec<(usize,
 
 #[inline(always)]
 fn differing(a: &Bits, b: &Bits) -> u32 {
-    let mut sum = 0;
-    for i in 0..a.len() {
-        sum += (a[i] ^ b[i]).count_ones();
-    }
-    sum
+    a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
 }
 
 #[inline(always)]

@@ -4,11 +4,15 @@
 //! the camera moves or rests, when an epoch begins, and whether what was drawn on the view still holds.
 
 mod binding;
+mod coarse;
 mod contrast;
 mod corners;
 mod features;
 mod fit;
 mod fusion;
+mod health;
+#[cfg(test)]
+mod health_tests;
 mod keyframe;
 mod lk;
 mod luma;
@@ -32,6 +36,7 @@ mod watch;
 
 pub use binding::{Binding, Sight, Standing};
 pub use fusion::Telling;
+pub use health::{Health, Trouble};
 pub use keyframe::Keyframe;
 pub use motion::{Estimate, Estimator, Evidence};
 pub use onvif::{GenericSpace, OnvifError, pose as onvif_pose};

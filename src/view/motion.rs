@@ -81,8 +81,9 @@ pub struct Estimator {
     corners: Vec<[f32; 2]>,
     current: Pyramid,
     found: Vec<[f32; 2]>,
-    /// What was masked of the frame pushed last, and whether it had texture.
+    /// What was masked of the frame pushed last, whether it is the next one's previous, and whether it has texture.
     masks: Vec<BBox>,
+    kept: bool,
     textured: bool,
     finder: Corners,
     pairs: Vec<Pair>,
@@ -117,7 +118,7 @@ impl Plane {
 
     /// A motion of centred points as one of points in units of the frame.
     fn normalised(&self, h: &[f64; 9]) -> [f64; 9] {
-        compose(&self.to_units(), &compose(h, &self.from_units()))
+        compose(&self.to_units(), &compose(h, &self.to_centred()))
     }
 
     /// From centred points to points in units of the frame.
@@ -127,7 +128,7 @@ impl Plane {
     }
 
     /// The way back.
-    pub(super) fn from_units(self) -> [f64; 9] {
+    pub(super) fn to_centred(self) -> [f64; 9] {
         let [w, v] = self.centre.map(|c| 2.0 * c / self.half);
         [w, 0.0, -0.5 * w, 0.0, v, -0.5 * v, 0.0, 0.0, 1.0]
     }
@@ -204,19 +205,24 @@ impl Estimator {
         if !compared || estimate.evidence != Evidence::Moves {
             self.last = None;
         }
-        let kept = !compared || !enough(&self.corners) || enough(&self.found);
-        if kept {
+        self.kept = !compared || !enough(&self.corners) || enough(&self.found);
+        if self.kept {
             std::mem::swap(&mut self.previous, &mut self.current);
             std::mem::swap(&mut self.corners, &mut self.found);
         }
         self.begun = true;
-        self.textured = kept && enough(&self.corners);
+        self.textured = self.kept && enough(&self.corners);
         estimate
     }
 
     /// Forgets all frames.
     pub fn reset(&mut self) {
         (self.begun, self.textured, self.last) = (false, false, None);
+    }
+
+    /// The frame pushed last, whether it has texture or not.
+    pub(super) fn last_frame(&self) -> &Pyramid {
+        if self.kept { &self.previous } else { &self.current }
     }
 
     /// Makes a keyframe of the frame pushed last, to be described or not. Returns false, and leaves the keyframe alone,

@@ -117,7 +117,7 @@ impl Registrar {
         guess: &[f64; 9],
     ) -> Option<Registration> {
         let (from, to) = (Side::new(reference), Side::new(current));
-        let guess = compose(&from.plane.from_units(), &compose(guess, &to.plane.to_units()));
+        let guess = compose(&from.plane.to_centred(), &compose(guess, &to.plane.to_units()));
         self.begin();
         self.follow(from, to, &guess, |i| i % SCOUTS == 0)?;
         let pixel = 1.0 / from.plane.half;
@@ -233,7 +233,7 @@ impl Registrar {
 
 /// A registration with its homography in units of the frames.
 fn finish(h: &[f64; 9], from: Side<'_>, to: Side<'_>, found: Registration) -> Option<Registration> {
-    let to_reference = compose(&from.plane.to_units(), &compose(h, &to.plane.from_units()));
+    let to_reference = compose(&from.plane.to_units(), &compose(h, &to.plane.to_centred()));
     to_reference.iter().all(|v| v.is_finite()).then_some(Registration { to_reference, ..found })
 }
 

@@ -113,7 +113,7 @@ fn other_views_are_refused() {
     let captioned =
         |world| keyframe(320, 180, move |x, y| scene(if caption(x, y) { 9 } else { world }, x, y));
     let blank = keyframe(320, 180, |_, _| 90.0);
-    let stripes = keyframe(320, 180, |x, _| if x as usize / 8 % 2 == 0 { 40.0 } else { 200.0 });
+    let stripes = keyframe(320, 180, |x, _| if (x as usize / 8).is_multiple_of(2) { 40.0 } else { 200.0 });
     let tiny = keyframe(3, 2, |x, _| 80.0 * x);
     for (name, a, b) in [
         ("another scene", &reference, &view(2, &IDENTITY)),
