@@ -265,7 +265,8 @@ fn shift(view: &View) -> f64 {
 
 #[test]
 fn telemetry_by_signal() {
-    let (element, mut harness) = rig(&[("estimator", "ptz"), ("field-of-view", "60")]);
+    let (element, mut harness) =
+        rig(&[("estimator", "ptz"), ("field-of-view", "60"), ("scene-health", "false")]);
     let views: Vec<_> = (0..20_u64)
         .map(|i| {
             assert!(tell(&element, 0.5 * (i as f64).clamp(5.0, 15.0), i * 40));
@@ -537,5 +538,54 @@ fn presets_that_cannot_be_used_are_one_clear_error() {
         let error = error.error().to_string();
         assert!(error.contains(told) && error.contains("bad.json"), "{error}");
         element.set_state(gst::State::Null).unwrap();
+    }
+}
+
+#[test]
+fn what_ails_the_picture_is_told() {
+    let (element, mut harness) = rig(&[("frozen-after", "2000000000")]);
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    // Grain that changes, so that nothing is frozen.
+    let grainy = |ms: u64, light: u8| {
+        let mut buffer = squares(0, ms);
+        let mut map = buffer.get_mut().unwrap().map_writable().unwrap();
+        let shades = map.iter_mut().enumerate();
+        shades
+            .for_each(|(i, v)| *v = (*v / 2 + light).wrapping_add(((i as u64 * 7 + ms / 40 * 13) % 5) as u8));
+        drop(map);
+        buffer
+    };
+    let mut time = 0;
+    let mut run = |harness: &mut Harness, seconds: u64, frame: &dyn Fn(u64) -> gst::Buffer| {
+        let frames = (0..seconds * 25).map(|_| {
+            time += 40;
+            view(harness, frame(time))
+        });
+        frames.last().unwrap()
+    };
+    let well = run(&mut harness, 3, &|ms| grainy(ms, 0));
+    assert_eq!((well.validity, well.epoch), (Validity::Valid, 0));
+    let dark = run(&mut harness, 1, &plain);
+    assert_eq!((dark.validity, dark.reason.as_deref()), (Validity::Degraded, Some("blank")));
+    let back = run(&mut harness, 3, &|ms| grainy(ms, 0));
+    assert_eq!((back.validity, back.epoch), (Validity::Valid, 0), "{back:?}");
+    let frozen = run(&mut harness, 4, &|ms| {
+        let mut buffer = grainy(40, 0);
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(ms));
+        buffer
+    });
+    assert_eq!(frozen.reason.as_deref(), Some("frozen"));
+    let messages: Vec<_> = bus.iter_filtered(&[gst::MessageType::Element]).collect();
+    let names: Vec<_> = messages.iter().map(|message| message.structure().unwrap().name().as_str()).collect();
+    assert_eq!(names.iter().filter(|name| **name == "nvp-view-recovered").count(), 1, "{names:?}");
+    // Nobody looks, nobody tells; nor does a camera that cannot move keep it from being told.
+    for (properties, told) in [
+        (&[("scene-health", "false"), ("estimator", "none")][..], "motion-unknown"),
+        (&[("camera-mode", "fixed")][..], "blank"),
+    ] {
+        let (_element, mut harness) = rig(properties);
+        let last = (0..20).map(|i| view(&mut harness, plain(i * 40))).last().unwrap();
+        assert_eq!(last.reason.as_deref(), Some(told));
     }
 }

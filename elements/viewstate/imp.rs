@@ -347,15 +347,17 @@ impl State {
         let Self { layout, watch, masks, restart, clock, counts, .. } = self;
         let mapped = layout
             .as_ref()
-            .filter(|_| looks)
+            .filter(|_| looks || settings.health)
             .and_then(|layout| gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &layout.info).ok());
         let frame = layout.as_ref().zip(mapped.as_ref()).and_then(|(layout, map)| layout.frame(map).ok());
-        let unread = looks && frame.is_none();
+        let unread = (looks || settings.health) && frame.is_none();
         counts.unread += u64::from(unread);
         let look = Look {
             time: self.time,
             aspect: clock.aspect().into(),
             frame: frame.as_ref(),
+            follow: looks,
+            health: settings.health.then_some(settings.frozen as f64 / 1e9),
             masks,
             telling,
             restart: std::mem::take(restart),

@@ -110,6 +110,13 @@ pub struct Health {
     lasted: f64,
 }
 
+impl Default for Health {
+    /// Nothing is ever frozen.
+    fn default() -> Self {
+        Self::new(0.0)
+    }
+}
+
 impl Health {
     /// Nothing known yet. A picture is frozen that has not changed at all for `frozen_after` seconds; 0 for never.
     pub fn new(frozen_after: f64) -> Self {

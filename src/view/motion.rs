@@ -220,6 +220,13 @@ impl Estimator {
         (self.begun, self.textured, self.last) = (false, false, None);
     }
 
+    /// Takes over a frame without comparing it to the one before, and without making it one to compare with.
+    pub fn glance(&mut self, frame: &Frame<'_>) {
+        self.current.fill(frame);
+        self.reset();
+        self.kept = false;
+    }
+
     /// The frame pushed last, whether it has texture or not.
     pub(super) fn last_frame(&self) -> &Pyramid {
         if self.kept { &self.previous } else { &self.current }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Camera, Cause, Estimate, Estimator, Keyframe, Motion, Places, Policy, Ptz, Reading, Recognised,
+    Camera, Cause, Estimate, Estimator, Health, Keyframe, Motion, Places, Policy, Ptz, Reading, Recognised,
     Registrar, Report, Sighting, State, Telling, Validity, View, decide,
 };
 use crate::geometry::BBox;
@@ -19,6 +19,10 @@ pub struct Look<'a> {
     pub aspect: f64,
     /// Its pixels, where somebody is to look at them.
     pub frame: Option<&'a Frame<'a>>,
+    /// Whether they tell how the camera moves.
+    pub follow: bool,
+    /// Whether they tell what ails the picture, and after how many seconds without any change it is frozen; 0 for never.
+    pub health: Option<f64>,
     /// What moves on its own, in units of the frame.
     pub masks: &'a [BBox],
     /// What the camera says.
@@ -56,6 +60,7 @@ pub struct Watch {
     anchored: bool,
     now: Keyframe,
     places: Places,
+    health: Health,
     /// When the epoch's reference was seen, and how often its view has been looked up since.
     settled: u64,
     lookups: u32,
@@ -82,12 +87,15 @@ impl Watch {
             estimate,
             telling: look.telling,
             aspect: look.aspect,
-            anchored: self.find_anchor(look.time, estimate.is_some()),
-            trouble: None,
+            anchored: self.find_anchor(look.time, estimate.is_some(), policy),
+            trouble: self.examine(look),
             restart: look.restart,
         };
         let next = decide(&self.state, &report, policy);
         let before = std::mem::replace(&mut self.state, next);
+        if self.state.cause().is_some() || self.state.view().motion == Motion::Moving {
+            self.health.reset();
+        }
         if self.state.is_reference() {
             self.anchored = estimate.is_some() && self.estimator.fill_keyframe(&mut self.anchor);
             (self.settled, self.lookups) = (look.time, 0);
@@ -118,21 +126,34 @@ impl Watch {
             self.estimator.reset();
             return None;
         };
-        Some(self.estimator.push(frame, look.masks))
+        if look.follow {
+            return Some(self.estimator.push(frame, look.masks));
+        }
+        self.estimator.glance(frame);
+        None
+    }
+
+    /// What ails the picture.
+    fn examine(&mut self, look: &Look<'_>) -> Option<&'static str> {
+        let frozen_after = look.health.filter(|_| look.frame.is_some())?;
+        self.health.set_frozen_after(frozen_after);
+        self.health.look(&self.estimator, look.time).map(|trouble| trouble.name())
     }
 
     /// The way to the epoch's own first frame, looked for now and then.
-    fn find_anchor(&mut self, time: u64, seen: bool) -> Option<[f64; 9]> {
+    fn find_anchor(&mut self, time: u64, seen: bool, policy: &Policy) -> Option<[f64; 9]> {
         let guess = self.state.due_anchor(time).filter(|_| seen && self.anchored)?;
         if !self.estimator.fill_keyframe(&mut self.now) {
             return None;
         }
-        self.registrar.near(&self.anchor, &self.now, &guess).map(|found| found.to_reference)
+        let found = self.registrar.near(&self.anchor, &self.now, &guess)?;
+        (f64::from(found.confidence) >= policy.compensate_confidence).then_some(found.to_reference)
     }
 
     /// Looks for the view among those that are known, when the camera has settled and some times after.
     fn look_up(&mut self, look: &Look<'_>, policy: &Policy, seen: bool) {
         let told = if let Telling::Told(reading) = look.telling { Some(reading) } else { None };
+        let seen = seen && (look.health.is_none() || self.health.trouble().is_none());
         let known = self.state.view().preset.is_some();
         if known || self.places.is_empty() || self.lookups >= LOOKUPS || !(seen || told.is_some()) {
             return;
