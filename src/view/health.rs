@@ -194,7 +194,8 @@ impl Health {
             return Some(Trouble::Frozen);
         }
         let coarse = coarse?;
-        if std::mem::take(&mut self.renewed) && self.usual.as_ref().is_some_and(|usual| usual.is_left(coarse))
+        if std::mem::take(&mut self.renewed)
+            && self.usual.as_ref().is_some_and(|usual| usual.gives_way_to(coarse))
         {
             self.usual = None;
         }
@@ -252,7 +253,7 @@ fn textured(detail: &Cells) -> impl Iterator<Item = usize> + '_ {
 
 impl Usual {
     /// Whether a picture after a change of view is of another view.
-    fn is_left(&self, coarse: &Coarse) -> bool {
+    fn gives_way_to(&self, coarse: &Coarse) -> bool {
         textured(&coarse.detail).count() as f32 >= NEW_VIEW * textured(&self.detail).count() as f32
     }
 
