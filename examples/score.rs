@@ -6,6 +6,7 @@
 //! | `rate=N` | makes N frames a second instead of 25 |
 //! | `drop=N` | takes N percent of the frames away before the tracker, chosen at random |
 //! | `view=true` | tells the tracker how the camera really moves |
+//! | `view=seen` | lets `nvpviewstate` tell it, on pictures of 640x360 |
 //! | `model=M` | puts `nvpinference` in place of noisy detections |
 //! | `tracker.NAME=VALUE` | goes to `nvptracker`, every other setting to `nvptestsrc` |
 //!
@@ -37,6 +38,7 @@ struct Options {
     rate: u32,
     drop: u64,
     view: bool,
+    seen: bool,
     model: Option<String>,
     source: String,
     tracker: String,
@@ -46,8 +48,17 @@ impl Options {
     fn read(arguments: &[String]) -> Result<Self, Box<dyn Error>> {
         let seconds = arguments.first().map_or(Ok(60), |text| text.parse())?;
         let (seeds, source, tracker) = ((1..6).collect(), String::new(), String::new());
-        let mut options =
-            Self { seconds, seeds, rate: 25, drop: 0, view: false, model: None, source, tracker };
+        let mut options = Self {
+            seconds,
+            seeds,
+            rate: 25,
+            drop: 0,
+            view: false,
+            seen: false,
+            model: None,
+            source,
+            tracker,
+        };
         for setting in arguments.iter().skip(1) {
             let (name, value) =
                 setting.split_once('=').ok_or_else(|| format!("{setting} is not NAME=VALUE"))?;
@@ -55,6 +66,7 @@ impl Options {
                 "seed" => options.seeds = vec![value.parse()?],
                 "rate" => options.rate = value.parse()?,
                 "drop" => options.drop = value.parse()?,
+                "view" if value == "seen" => options.seen = true,
                 "view" => options.view = value.parse()?,
                 "model" => options.model = Some(value.into()),
                 _ => match setting.strip_prefix("tracker.") {
@@ -74,6 +86,7 @@ impl Options {
         let Self { rate, source, tracker, .. } = self;
         let (noise, (width, height), detect) = match &self.model {
             Some(model) => ("", (WIDTH, HEIGHT), format!("! nvpinference model={model}")),
+            None if self.seen => ("detections=noisy", (640.0, 360.0), "! nvpviewstate".into()),
             None => ("detections=noisy", (32.0, 18.0), String::new()),
         };
         format!(

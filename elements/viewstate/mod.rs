@@ -1,42 +1,77 @@
 //! `nvpviewstate`: says on every frame where the camera looks.
 //!
-//! Reads the pixels of raw video (I420, YV12, NV12, NV21, YUY2, the RGB family and GRAY8) and adds one
-//! [`ViewMeta`](crate::meta::ViewMeta) and a provenance stage; the pixels stay as they are and are never copied:
+//! Reads the pixels of raw video (I420, YV12, NV12, NV21, YUY2, the RGB family and GRAY8), the camera's telemetry, or both, and
+//! adds one [`ViewMeta`](crate::meta::ViewMeta) and a provenance stage; the pixels stay as they are and are never copied:
 //!
 //! ```text
-//! gst-launch-1.0 nvptestsrc camera=ptz detections=noisy num-buffers=300 ! nvpviewstate ! nvptracker \
-//!     ! nvpoverlay ! videoconvert ! autovideosink
+//! gst-launch-1.0 nvptestsrc camera=ptz detections=noisy num-buffers=900 ! nvpviewstate learn-presets=8 ! nvptracker \
+//!     ! nvpoverlay show-view=grid ! videoconvert ! autovideosink
 //! ```
 //!
 //! Each view says whether the camera moves and with what confidence, by which homography the frame leads to the previous
 //! one and to the reference view of its epoch, and whether what was drawn on the view (zones, lines, trails) still holds.
-//! `nvptracker` and `nvpoverlay` follow it.
+//! `nvptracker`, `nvpevents` and `nvpoverlay` follow it.
 //!
-//! With `estimator=visual` (default) the motion is told by corners followed from frame to frame. It is the camera's only
-//! where corners all over the picture share it and hardly any stand still instead: traffic is not the camera. Where the
-//! buffer has detections or tracks already, corners on them are left out. With `estimator=none` nobody looks, and the
-//! motion is unknown.
-//!
-//! | `camera-mode` | |
+//! # Who tells
+//! | `estimator` | |
 //! |---|---|
-//! | `observed` (default) | the camera may move; where nobody can tell, its motion is unknown, which is to be taken as moving |
-//! | `fixed` | it never moves: pixels are not looked at, and only a restart of the stream opens an epoch |
+//! | `visual` (default) | corners followed from frame to frame; their motion is the camera's only where corners all over the picture share it and hardly any stand still instead: traffic is not the camera. Corners on detections and tracks that the buffer has already are left out |
+//! | `ptz` | the camera's own pan, tilt and zoom; with `field-of-view` they become homographies, without it moves are told but no way to follow them |
+//! | `both` | pixels where they can tell, telemetry where they cannot (dark, bare or blurred pictures); where they contradict each other over a second, the confidence is halved and the view degraded (`telemetry-disagrees`) |
+//! | `none` | nobody: the motion is unknown, which is to be taken as moving |
 //!
-//! What becomes of what is drawn on the view, by how far the frame lies from the epoch's reference view:
+//! About once a second while the camera rests, and when a move has lost the way, the frame is found in the epoch's reference
+//! picture directly, so neither drift nor a creeping pan goes unseen.
 //!
-//! | action | when | validity |
+//! # Telemetry
+//! Pan in degrees to the right, tilt in degrees upwards, zoom as a ratio of the widest, each at a running time. What lies between
+//! two poses is interpolated, after the last one it goes on for as long as these were apart, and further from a frame than
+//! `telemetry-max-age` nothing is known. It comes by
+//! - the action signal `ptz` (pan, tilt, zoom: gdouble; running time: guint64, or GST_CLOCK_TIME_NONE for now), which returns
+//!   whether it was taken,
+//! - custom events `nvp-ptz` from either side, with the fields `pan`, `tilt`, `zoom` (any may be left out) and `running-time`,
+//! - `nvpreplay` with a file of poses,
+//! - ONVIF metadata (`application/x-onvif-metadata`) on the request pad `telemetry`; its generic units are those of `onvif-pan`,
+//!   `onvif-tilt` and `onvif-zoom`.
+//!
+//! What cannot be used is refused: one warning a run, and a count in `stats`.
+//!
+//! # What becomes of what is drawn on the view
+//! By how far the frame lies from the epoch's reference view:
+//!
+//! | decision | when | validity |
 //! |---|---|---|
 //! | continue | it is the reference view | valid |
 //! | compensate | it is moved, and `to_reference` is to be relied on (`compensate-...`) | valid |
-//! | degrade | it is moved more, or less surely; or the motion cannot be told | degraded: `rotation`, `zoom`, `low-confidence`, `motion-unclear`, `no-texture`, `motion-unknown` |
+//! | degrade | it is moved more, or less surely; the motion cannot be told; or something ails the picture | degraded: `rotation`, `zoom`, `low-confidence`, `motion-unclear`, `no-texture`, `motion-unknown`, `no-telemetry`, `telemetry-disagrees`, `frozen`, `blank`, `covered`, `blurred`, `exposure` |
 //! | segment | it is beyond the bounds of an epoch (`segment-...`), another picture, or a new stream | a new epoch; invalid (`moving`) until the camera settles |
 //!
 //! A move opens one epoch at most; its reference is the view on which the camera settles, and on the way there is no
-//! `to_reference`. Small shakes about one place are no motion: frames read stable and have their small `to_previous`.
+//! `to_reference`. Small shakes about one place are no motion: frames read stable and have their small `to_previous`. With
+//! `camera-mode=fixed` the camera never moves, and only a restart of the stream opens an epoch.
 //!
-//! Messages on the bus, as element messages: `nvp-view-epoch` (`epoch`, `running-time`, `reason`: `cut`, `move` or
-//! `restart`), `nvp-view-degraded` (`reason`, `validity`, `epoch`, `running-time`) when a view is valid no more or for another
-//! reason, and `nvp-view-recovered` (`epoch`, `running-time`) when it is again.
+//! # Presets
+//! When the camera settles on a known view, that view's name is the epoch's `preset`, and `to_reference` leads to the picture it
+//! was known by, so that what was drawn there holds again. Views are known from a file (`presets`):
+//!
+//! ```json
+//! {"version": 1, "presets": [
+//!   {"name": "door", "ptz": {"pan": 10, "tilt": -5, "zoom": 2}, "tolerance": {"pan": 1, "tilt": 1, "zoom": 0.05}},
+//!   {"name": "yard", "image": "yard.png"}]}
+//! ```
+//!
+//! with a pose, a picture (beside the file, in any format that GStreamer reads), or both; or learned (`learn-presets`): a view on
+//! which the camera has rested for a second is `view-1`, `view-2`, ... from then on.
+//!
+//! # Scene health
+//! With `scene-health` (default) frozen, blank, covered, blurred and suddenly brighter or darker pictures are told, after half a
+//! second at most but for the frozen ones (`frozen-after`), and until a second after they are well again.
+//!
+//! # Messages
+//! On the bus, as element messages with `epoch` and `running-time` (guint64): `nvp-view-epoch` (`reason`: `cut`, `move`, `restart` or
+//! `preset`; `preset` where it is known), which goes downstream as a custom event before its frame, too; `nvp-view-degraded`
+//! (`reason`, `validity`) when a view is valid no more or for another reason; `nvp-view-recovered` when it is again; and
+//! `nvp-view-preset` (`preset`).
 
 use gst::glib;
 use gst::prelude::*;
