@@ -144,15 +144,21 @@ fn full() -> FrameRecord {
             stability: 1.0,
             preset: None,
         }),
-        signals: Some(vec![SignalRecord { name: "zone.door.occupancy".into(), value: 2.0, ttl: 1 }]),
+        signals: Some(vec![SignalRecord {
+            name: "zone.door.occupancy".into(),
+            value: 2.0,
+            ttl: 1,
+            ..SignalRecord::default()
+        }]),
         events: Some(vec![EventRecord {
             id: 3,
             rule: "loiter".into(),
             state: "confirmed".into(),
             start: 5,
             end: None,
-            tracks: vec![9],
+            tracks: vec![9].into(),
             zone: Some("door".into()),
+            ..EventRecord::default()
         }]),
         provenance: Some(ProvenanceRecord {
             received: Timestamp(1_000_000_000_000_000_000),

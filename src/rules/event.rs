@@ -184,30 +184,48 @@ pub struct ShapeNow {
     pub counts: [f64; 2],
 }
 
-/// The events of a frame, and where zones and lines are on it.
+/// The events of a frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Events {
     /// The run's id (a UUID): ids are unique within it.
     pub run: Arc<str>,
-    /// What the frame has in common with others.
-    pub board: Arc<Board>,
+    /// The names that events refer to.
+    pub names: Labels,
     /// What changed on this frame, and what goes on.
     pub items: Vec<Event>,
     /// The tracks that [`Event::first_track`] refers to.
     pub tracks: Vec<u64>,
     /// What [`Event::first_evidence`] refers to.
     pub evidence: Vec<Evidence>,
-    /// How each of [`Board::shapes`] stands.
-    pub shapes: Vec<ShapeNow>,
-    /// Row-major homography from the points of the shapes that hold to this frame's.
-    pub to_frame: [f32; 9],
 }
 
 impl Events {
-    /// The names that events refer to.
-    pub fn names(&self) -> &Labels {
-        &self.board.names
+    /// The tracks that take part in an event; none where it refers to what is not there.
+    pub fn tracks_of(&self, event: &Event) -> &[u64] {
+        part(&self.tracks, event.first_track, event.tracks)
     }
+
+    /// The evidence of an event, likewise.
+    pub fn evidence_of(&self, event: &Event) -> &[Evidence] {
+        part(&self.evidence, event.first_evidence, event.evidence)
+    }
+}
+
+/// A part of a list by its start and length; empty where it is not there.
+pub fn part<T>(list: &[T], first: u32, count: u32) -> &[T] {
+    let first = first as usize;
+    first.checked_add(count as usize).and_then(|end| list.get(first..end)).unwrap_or_default()
+}
+
+/// Where zones and lines are on a frame.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shapes {
+    /// The shapes, which are the same on every frame until the rules change.
+    pub board: Arc<Board>,
+    /// How each of them stands.
+    pub now: Vec<ShapeNow>,
+    /// Row-major homography from the points of the shapes that hold to this frame's.
+    pub to_frame: [f32; 9],
 }
 
 /// Named values of a frame, from one source.

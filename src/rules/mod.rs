@@ -87,6 +87,7 @@
 mod board;
 mod condition;
 mod define;
+mod edit;
 mod engine;
 mod event;
 mod file;
@@ -108,9 +109,11 @@ mod zone;
 
 pub use condition::{About, Comparison, Condition, Number, Operand, Values, Watch};
 pub use define::{Anchor, Declared, Filter, Line, Mode, Per, Region, Rule, Rules, Timing, Zone};
+pub use edit::{EMPTY, Part, put, remove};
 pub use engine::{Engine, Notice, Output};
 pub use event::{
-    Board, Closing, Event, EventState, Events, Evidence, NO_TIME, Shape, ShapeKind, ShapeNow, Signal, Signals,
+    Board, Closing, Event, EventState, Events, Evidence, NO_TIME, Shape, ShapeKind, ShapeNow, Shapes, Signal,
+    Signals, part,
 };
 pub use geometry::Point;
 pub use input::{Attribute, Clock, Found, Input, Look};
