@@ -23,6 +23,7 @@ mod style;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod zones;
 
 pub use canvas::{Area, Canvas, Ink, Mask, OPAQUE};
 pub use color::Rgb;
@@ -31,3 +32,4 @@ pub use painter::Painter;
 pub use scene::{Scene, Subject};
 pub use style::{ColorBy, ShowDetections, Style};
 pub use trail::Sight;
+pub use zones::Plan;

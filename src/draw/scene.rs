@@ -7,6 +7,7 @@ use crate::geometry::BBox;
 use crate::track::{Continuity, Track, TrackState};
 
 use super::style::{ShowDetections, Style};
+use super::zones::Plan;
 
 /// Whether an object was detected or tracked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,6 +96,7 @@ pub struct Scene {
     shapes: Vec<Shape>,
     points: Vec<Keypoint>,
     cells: Vec<u8>,
+    plan: Plan,
 }
 
 impl Scene {
@@ -109,6 +111,7 @@ impl Scene {
         self.shapes.clear();
         self.points.clear();
         self.cells.clear();
+        self.plan.clear();
     }
 
     /// Says that a tracker looked at the frame, in the run of the given id. A new run begins new trails.
@@ -200,6 +203,16 @@ impl Scene {
         self.names.push_str(text);
         object.note = Some(start..self.names.len());
         true
+    }
+
+    /// The zones, lines and events to be filled in.
+    pub fn plan_mut(&mut self) -> &mut Plan {
+        &mut self.plan
+    }
+
+    /// The zones, lines and events.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// What is known of detections beyond their boxes.

@@ -44,6 +44,8 @@ pub struct Style {
     pub motion: bool,
     /// Show tentative tracks too, in thin lines.
     pub tentative: bool,
+    /// Show zones, lines, their counters, and the events that last.
+    pub zones: bool,
     /// Which detections to show.
     pub detections: ShowDetections,
     /// What decides the colour of a track.
@@ -66,6 +68,7 @@ impl Default for Style {
             confidence: true,
             motion: false,
             tentative: false,
+            zones: true,
             detections: ShowDetections::default(),
             color_by: ColorBy::default(),
             trail: Duration::from_secs(2),

@@ -64,10 +64,13 @@ impl Machine {
     }
 
     fn rest(&mut self, now: u64, holds: bool) {
-        match self.phase {
-            Phase::Cooldown(until) if now >= until => self.phase = Phase::Idle,
-            Phase::Spent(until) if !holds => self.phase = Phase::Cooldown(until),
-            _ => {}
+        if let (Phase::Spent(until), false) = (self.phase, holds) {
+            self.phase = Phase::Cooldown(until);
+        }
+        if let Phase::Cooldown(until) = self.phase
+            && now >= until
+        {
+            self.phase = Phase::Idle;
         }
     }
 
@@ -103,7 +106,8 @@ impl Machine {
             // It may have been confirmed later than it may last.
             self.last = end.max(self.confirmed.unwrap_or(end));
             let until = self.last.saturating_add(timing.cooldown);
-            self.phase = if timing.rearm { Phase::Cooldown(until) } else { Phase::Spent(until) };
+            let over = timing.rearm || !holds;
+            self.phase = if over { Phase::Cooldown(until) } else { Phase::Spent(until) };
             return Step::Ended { full: true };
         }
         if holds {
@@ -161,6 +165,7 @@ mod tests {
         assert_eq!(play(&timing(0, 0, 0, Some(2)), "11111011"), "C-f---C-");
         assert_eq!(play(&Timing { rearm: true, ..timing(0, 0, 1, Some(2)) }, "111111"), "C-fC-f");
         assert_eq!(play(&timing(0, 0, 0, Some(0)), "1111011"), "Cf---Cf", "an edge");
+        assert_eq!(play(&timing(0, 0, 0, Some(0)), "10101"), "CfCfC", "as often as it comes");
     }
 
     #[test]
