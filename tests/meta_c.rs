@@ -11,8 +11,8 @@ use gstnvperception::meta::{
 };
 use gstnvperception::provenance::{Outcome, Stage};
 use gstnvperception::rules::{
-    Board, Closing, Event, EventState, Events, Evidence, Hold, NO_TIME, Shape, ShapeKind, ShapeNow, Shapes, Signal,
-    Signals,
+    Board, Closing, Event, EventState, Events, Evidence, Hold, NO_TIME, Shape, ShapeKind, ShapeNow, Shapes,
+    Signal, Signals,
 };
 use gstnvperception::scene::{TrueObject, TrueView, Truth};
 use gstnvperception::track::{

@@ -127,7 +127,10 @@ fn arrow(a: (f32, f32), b: (f32, f32), reach: f32) -> [Line; 3] {
     let (along, across) = ((dx / length, dy / length), (-dy / length, dx / length));
     let middle = (a.0 + dx / 2.0, a.1 + dy / 2.0);
     let at = |right: f32, on: f32| {
-        (middle.0 + (across.0 * right + along.0 * on) * reach, middle.1 + (across.1 * right + along.1 * on) * reach)
+        (
+            middle.0 + (across.0 * right + along.0 * on) * reach,
+            middle.1 + (across.1 * right + along.1 * on) * reach,
+        )
     };
     let line = |from, to| Line { from, to, radius: 0.0 };
     [line(at(-1.0, 0.0), at(1.0, 0.0)), line(at(0.5, -0.4), at(1.0, 0.0)), line(at(0.5, 0.4), at(1.0, 0.0))]
@@ -154,7 +157,8 @@ type Ends = ((f32, f32), (f32, f32));
 fn clipped(from: (f32, f32), to: (f32, f32), least: f32, most: [f32; 2]) -> Option<Ends> {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
     let (mut enter, mut leave) = (0.0f32, 1.0f32);
-    let walls = [(-dx, from.0 - least), (dx, most[0] - from.0), (-dy, from.1 - least), (dy, most[1] - from.1)];
+    let walls =
+        [(-dx, from.0 - least), (dx, most[0] - from.0), (-dy, from.1 - least), (dy, most[1] - from.1)];
     for (speed, room) in walls {
         if speed == 0.0 && room < 0.0 {
             return None;
@@ -210,7 +214,13 @@ fn plate(font: &mut Font, text: &str) -> (i32, i32) {
     ((size.0 + 1) & !1, (size.1 + 1) & !1)
 }
 
-fn write_on(canvas: &mut Canvas<'_, '_>, mask: &mut Mask, font: &mut Font, (at, color): (Area, Rgb), text: &str) {
+fn write_on(
+    canvas: &mut Canvas<'_, '_>,
+    mask: &mut Mask,
+    font: &mut Font,
+    (at, color): (Area, Rgb),
+    text: &str,
+) {
     canvas.blend(at, &canvas.ink(color), OPAQUE);
     font.render(text, mask);
     let ink = canvas.ink(color.contrasting());

@@ -78,7 +78,7 @@
 //! A zone or line belongs to the `preset` that it names, else to the view that it first sees (see [`Binding`]). While
 //! the camera looks elsewhere, or nobody can say where exactly, it is suspended: counts stay as they are, what else it
 //! tells is unknown, and no condition that asks about it holds. Paths do not go on over such a time, so no crossing is
-//! made up. On return who is inside is inside without having entered, and a visit goes on where the time away was
+//! made up. On return who is inside, or first seen inside within `grace`, is inside without having entered, and a visit goes on where the time away was
 //! no longer than `grace`. While the camera moves and its motion is known, anchors are moved into the reference view, so
 //! that a crossing is measured against the line where it is drawn on the world.
 //!

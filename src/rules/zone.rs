@@ -70,6 +70,8 @@ pub(super) struct ZoneState {
     /// The seconds of visits that came to an end, added up.
     dwelt: f64,
     returning: bool,
+    /// When it last came to hold again.
+    returned: Option<u64>,
 }
 
 impl ZoneState {
@@ -93,6 +95,7 @@ impl ZoneState {
             unique: 0.0,
             dwelt: 0.0,
             returning: false,
+            returned: None,
             zone,
         }
     }
@@ -115,6 +118,7 @@ impl ZoneState {
     /// Ends all visits, at a restart of the stream.
     pub(super) fn restart(&mut self) {
         self.visits.fill(Visit::default());
+        self.returned = None;
     }
 
     /// The zone does not hold: what is inside is not known.
@@ -182,6 +186,9 @@ impl ZoneState {
     /// Takes in the objects of a frame.
     pub(super) fn update(&mut self, now: u64, seen: &[Seen], live: &[usize], clipper: &mut Clipper) {
         let returning = std::mem::take(&mut self.returning);
+        if returning {
+            self.returned = Some(now);
+        }
         self.occupancy = 0.0;
         self.by_class.iter_mut().for_each(|class| class[0] = 0.0);
         for object in seen {
@@ -189,7 +196,7 @@ impl ZoneState {
             if self.holds(object, clipper) {
                 self.occupancy += 1.0;
                 self.by_class.get_mut(class).map(|counts| counts[0] += 1.0).unwrap_or_default();
-                self.enter(object.slot, class, now, returning);
+                self.enter(object, class, now, returning);
             }
         }
         for &slot in live {
@@ -197,8 +204,8 @@ impl ZoneState {
         }
     }
 
-    fn enter(&mut self, slot: usize, class: usize, now: u64, returning: bool) {
-        let visit = &mut self.visits[slot];
+    fn enter(&mut self, object: &Seen, class: usize, now: u64, returning: bool) {
+        let visit = &mut self.visits[object.slot];
         // While the camera looked elsewhere an object may have left and come back.
         if returning && now.saturating_sub(visit.last) > self.zone.grace {
             visit.open = false;
@@ -209,7 +216,9 @@ impl ZoneState {
         }
         self.unique += f64::from(u8::from(!visit.known));
         *visit = Visit { open: true, known: true, since: now, last: now, class };
-        if !returning {
+        // A tracker needs a moment to find what has been there all the time.
+        let found = !object.continued && self.returned.is_some_and(|since| now - since <= self.zone.grace);
+        if !returning && !found {
             self.entries += 1.0;
             self.by_class.get_mut(class).map(|counts| counts[1] += 1.0).unwrap_or_default();
         }
