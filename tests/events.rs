@@ -527,3 +527,51 @@ fn foreign_memory_passes_unmapped() {
     assert_eq!(rig.stat("untracked"), 1);
     assert_eq!((fact(&out, "tracks.count"), fact(&out, "detections.count")), (None, None));
 }
+
+/// Runs a pipeline to its end and gives the lines that it writes.
+fn published(launch: &str, file: &Path) -> Vec<serde_json::Value> {
+    init();
+    let launch = format!("{launch} ! nvppublish name=publish event-snapshots=true ! fakesink");
+    let pipeline = gst::parse::launch(&launch).unwrap().downcast::<gst::Pipeline>().unwrap();
+    pipeline.by_name("publish").unwrap().set_property("location", file.to_str().unwrap());
+    if let Some(events) = pipeline.by_name("events") {
+        events.set_property("rules", YARD.replace("person", "car").replace("0.4, 0.4", "0.1, 0.4"));
+    }
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(20), &ends).unwrap();
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    pipeline.set_state(gst::State::Null).unwrap();
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn signals_and_events_are_published_and_come_back() {
+    let (first, second) = (temporary("events-first"), temporary("events-second"));
+    let source = "nvptestsrc num-buffers=150 seed=3";
+    let size = "video/x-raw,width=32,height=18,framerate=10/1";
+    let written = published(
+        &format!("{source} detections=perfect ! {size} ! nvptracker ! nvpevents name=events"),
+        &first,
+    );
+    let again =
+        published(&format!("{source} ! {size} ! nvpreplay location=\"{}\"", first.display()), &second);
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/nvperception.frame-1.schema.json");
+    let schema = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let (mut changes, mut goes_on) = (0, 0);
+    for (line, back) in written.iter().zip(&again) {
+        assert!(
+            schema.is_valid(line),
+            "{:?}",
+            schema.iter_errors(line).next().map(|error| error.to_string())
+        );
+        assert_eq!((&line["signals"], &line["events"]), (&back["signals"], &back["events"]));
+        let events = line["events"].as_array().unwrap();
+        goes_on += events.iter().filter(|event| event["changed"] == false).count();
+        changes += events.iter().filter(|event| event.get("changed").is_none()).count();
+    }
+    assert!(changes > 1 && goes_on > 1, "{changes} {goes_on}");
+    [first, second].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+}

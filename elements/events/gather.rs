@@ -4,7 +4,7 @@ use crate::detection::Task;
 use crate::elements::names::Names;
 use crate::elements::provenance::now;
 use crate::elements::signals::SharedStore;
-use crate::meta::{DetectionMeta, ProvenanceMeta, SignalMeta, ViewMeta};
+use crate::meta::{DetectionMeta, DetectionsRef, ProvenanceMeta, SignalMeta, ViewMeta};
 use crate::rules::{Attribute, Clock, Found, Look, Rules};
 use crate::view::Motion;
 
@@ -25,7 +25,7 @@ impl Gatherer {
     pub(super) fn detections(&mut self, buffer: &gst::BufferRef) -> bool {
         self.found.clear();
         let mut looked = false;
-        for detections in DetectionMeta::all(buffer).filter(|detections| detections.are_objects()) {
+        for detections in DetectionMeta::all(buffer).filter(DetectionsRef::are_objects) {
             looked = true;
             let indices = self.names.indices(detections.labels());
             let label = |class: i32| {

@@ -421,12 +421,12 @@ impl NvpEvents {
             }
         };
         let Err(wrong) = book else { return true };
-        self.tell(report::rejected(generation, &wrong));
         gst::element_imp_warning!(
             self,
             gst::ResourceError::Settings,
             ("{wrong}; the rules of generation {generation} stay in force")
         );
+        self.tell(report::rejected(generation, &wrong));
         false
     }
 

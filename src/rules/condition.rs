@@ -152,7 +152,7 @@ impl Condition {
                     Comparison::GreaterOrEqual => a >= b,
                     Comparison::Equal => a == b,
                     // With NaN everything is unequal, which would make the unknown hold.
-                    Comparison::NotEqual => a < b || a > b,
+                    Comparison::NotEqual => a != b && !a.is_nan() && !b.is_nan(),
                 }
             }
             Self::Known(number) => {

@@ -52,7 +52,11 @@ pub struct Output {
 impl Output {
     fn clear(&mut self) {
         let Self { events, tracks, evidence, shapes, notices, .. } = self;
-        (events.clear(), tracks.clear(), evidence.clear(), shapes.clear(), notices.clear());
+        events.clear();
+        tracks.clear();
+        evidence.clear();
+        shapes.clear();
+        notices.clear();
     }
 
     pub(super) fn push(&mut self, event: Event, tracks: &[u64], evidence: impl Iterator<Item = Evidence>) {
