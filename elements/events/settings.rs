@@ -26,7 +26,8 @@ impl Settings {
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) {
         match name {
             "rules" => {
-                self.rules = value.get::<Option<String>>().unwrap_or_default().filter(|text| !text.is_empty());
+                self.rules =
+                    value.get::<Option<String>>().unwrap_or_default().filter(|text| !text.is_empty());
             }
             "watch" => self.watch = value.get().unwrap_or_default(),
             "signal-ttl" => self.signal_ttl = value.get().unwrap_or(DEFAULT_TTL),
