@@ -575,3 +575,19 @@ fn signals_and_events_are_published_and_come_back() {
     assert!(changes > 1 && goes_on > 1, "{changes} {goes_on}");
     [first, second].iter().for_each(|file| std::fs::remove_file(file).unwrap());
 }
+
+/// What happened has happened, though nobody can say where the zones are in a picture that was cut.
+#[test]
+fn a_crop_leaves_signals_and_events() {
+    let mut rig = Rig::new(YARD);
+    let out = rig.see(&[(1, 0.45, 0.5)]);
+    let mut buffer = gst::Buffer::with_size(640 * 360).unwrap();
+    let flags = gst::BufferCopyFlags::META | gst::BufferCopyFlags::TIMESTAMPS;
+    out.copy_into(buffer.get_mut().unwrap(), flags, ..).unwrap();
+    assert!(ZoneMeta::get(&buffer).is_some());
+    let mut crop = Harness::new_parse("videocrop left=100");
+    crop.set_src_caps_str(CAPS);
+    let cut = crop.push_and_pull(buffer).unwrap();
+    assert_eq!((events(&cut).items.len(), fact(&cut, "zone.yard.occupancy")), (1, Some(1.0)));
+    assert!(ZoneMeta::get(&cut).is_none());
+}
