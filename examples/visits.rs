@@ -1,23 +1,25 @@
 //! Counts crossings and visits behind the tracker, beside those of the truth: `visits [SECONDS [SEEDS [SETTING...]]]`
 //!
 //! Plays `nvptestsrc` for each seed and decides twice by the same rules: on what `nvptracker` makes of the detections,
-//! and on the true objects. Settings `NAME=VALUE` go to the source, as `detections=perfect`.
+//! and on the true objects. Settings `NAME=VALUE` go to the source, as `detections=perfect`; `tracker=none` gives the
+//! true objects to the rules in the place of tracks.
 //!
-//! With `camera=ptz` the camera tours its presets, the rules belong to the preset `street`, and what is counted is held
-//! against a camera that stays there, of which only the frames count on which the other looks there.
+//! With `camera=ptz` the camera tours its presets and the rules belong to the preset `street`. The truth is then that of a
+//! camera that stands still and is switched on only while the other looks there: who is inside at first has not entered.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
-use gstnvperception::meta::{SignalMeta, TruthMeta, ViewMeta};
-use gstnvperception::rules::{Engine, Input, Look, Rules};
-use gstnvperception::scene::LEAST_VISIBLE;
-use gstnvperception::track::{Track, TrackState};
-use gstnvperception::view::{Motion, Sight, View};
+use gstnvperception::meta::{SignalMeta, TrackMeta, TruthMeta, ViewMeta};
+use gstnvperception::rules::{Engine, Input, Rules};
+use gstnvperception::scene::{LEAST_VISIBLE, TrueObject};
+use gstnvperception::track::{Track, TrackState, Tracks};
+use gstnvperception::view::{Motion, View};
 
 const RATE: u64 = 25;
 const PRESET: &str = "street";
+const NO_TRACKER: &str = "tracker=none";
 /// A visit lasts for a second at least; objects that are hidden for two seconds have not gone.
 const RULES: &str = r#"{"version": 1,
     "zones": [{"name": "yard", "polygon": [[0.3, 0.4], [0.7, 0.4], [0.7, 0.8], [0.3, 0.8]], "grace": 2, "preset": "street"}],
@@ -46,30 +48,55 @@ impl Counts {
 struct Run {
     truth: Engine,
     tracks: Vec<Track>,
-    /// Whether the camera looks at the preset, frame by frame: as found, or as given.
-    looks: Vec<bool>,
+    /// Whether the true objects are given as tracks.
     given: bool,
+    /// Whether the camera looks at the preset, and how often that has changed.
+    here: bool,
     epoch: u64,
+    /// What was true before the camera came here last, and who was inside then.
+    before: Counts,
+    inside: f64,
     counted: Counts,
 }
 
 impl Run {
-    fn new(given: Option<&[bool]>) -> Result<Self, Box<dyn Error>> {
-        let truth = Engine::new(Rules::read(RULES)?);
-        let looks = given.map(<[bool]>::to_vec).unwrap_or_default();
-        let given = given.is_some();
-        Ok(Self { truth, tracks: Vec::new(), looks, given, epoch: 0, counted: Counts::default() })
+    fn new(given: bool) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            given,
+            truth: fixed()?,
+            tracks: Vec::new(),
+            here: true,
+            epoch: 0,
+            before: Counts::default(),
+            inside: 0.0,
+            counted: Counts::default(),
+        })
     }
 
     /// Says on a frame from the source what its view is, and decides on the true objects.
     fn see(&mut self, buffer: &mut gst::Buffer) -> Option<()> {
         let truth = TruthMeta::get(buffer)?.to_owned();
-        let at = truth.frame as usize;
-        if !self.given {
-            self.looks.push(truth.view.preset_name() == Some(PRESET));
+        let here = truth.view.preset_name() == Some(PRESET);
+        if here && !self.here {
+            self.before = self.truth();
+            self.truth = fixed().ok()?;
         }
-        let (here, before) = (self.looks[at], at == 0 || self.looks[at - 1]);
-        self.epoch += u64::from(here != before);
+        let came = here && !self.here;
+        self.epoch += u64::from(here != self.here);
+        self.here = here;
+        let seen = truth.objects.iter().filter(|object| object.visibility >= LEAST_VISIBLE);
+        self.tracks.clear();
+        self.tracks.extend(seen.map(track));
+        if here {
+            self.decide(truth.frame);
+        }
+        if self.given {
+            let tracks = Tracks { run: "truth".into(), items: self.tracks.clone(), ..Tracks::default() };
+            TrackMeta::set(buffer.make_mut(), tracks);
+        }
+        if came {
+            self.inside = self.fact("zone.yard.occupancy");
+        }
         let view = View {
             epoch: self.epoch,
             motion: if truth.view.moved != 0 { Motion::Moving } else { Motion::Stable },
@@ -78,19 +105,18 @@ impl Run {
             preset: here.then(|| PRESET.into()),
             ..View::default()
         };
-        self.decide(truth.frame, &truth.objects, view.sight());
         ViewMeta::set(buffer.make_mut(), view);
         Some(())
     }
 
-    fn decide(&mut self, frame: u64, objects: &[gstnvperception::scene::TrueObject], sight: Sight<'_>) {
-        let seen = objects.iter().filter(|object| object.visibility >= LEAST_VISIBLE);
-        self.tracks.clear();
-        let state = TrackState::Confirmed;
-        self.tracks.extend(seen.map(|o| Track { id: o.id, bbox: o.bbox, state, ..Track::default() }));
-        let look = Some(Look { sight, moving: false, stability: 1.0 });
+    fn decide(&mut self, frame: u64) {
         let (time, tracks, aspect) = (frame * 1_000_000_000 / RATE, &*self.tracks, 16.0 / 9.0);
-        self.truth.update(&Input { time, aspect, look, tracks, tracked: true, ..Input::default() });
+        self.truth.update(&Input { time, aspect, tracks, tracked: true, ..Input::default() });
+    }
+
+    fn fact(&self, name: &str) -> f64 {
+        let value = self.truth.board().names.find(name).map_or(0.0, |at| self.truth.facts()[at as usize]);
+        if value.is_nan() { 0.0 } else { value }
     }
 
     /// Looks at a frame behind the rules.
@@ -101,15 +127,34 @@ impl Run {
     }
 
     fn truth(&self) -> Counts {
-        let (names, facts) = (&self.truth.board().names, self.truth.facts());
-        Counts::of(|name| names.find(name).map_or(0.0, |at| facts[at as usize]))
+        let now = Counts::of(|name| self.fact(name));
+        let Counts { crossings, entries, events, .. } = self.before;
+        Counts {
+            crossings: crossings + now.crossings,
+            entries: entries + now.entries - self.inside,
+            events: events + now.events,
+            dwell: now.dwell,
+        }
     }
 }
 
-fn play(seconds: u64, seed: u64, settings: &str, given: Option<&[bool]>) -> Result<Run, Box<dyn Error>> {
+fn track(object: &TrueObject) -> Track {
+    let TrueObject { id, bbox, .. } = *object;
+    Track { id, bbox, label: -1, state: TrackState::Confirmed, ..Track::default() }
+}
+
+/// Decides as if the camera never moved.
+fn fixed() -> Result<Engine, Box<dyn Error>> {
+    Ok(Engine::new(Rules::read(&RULES.replace(r#", "preset": "street""#, ""))?))
+}
+
+fn play(seconds: u64, seed: u64, settings: &str) -> Result<Run, Box<dyn Error>> {
+    let given = settings.contains(NO_TRACKER);
+    let (settings, tracker) =
+        (settings.replace(NO_TRACKER, ""), if given { "identity" } else { "nvptracker" });
     let launch = format!(
         "nvptestsrc name=source seed={seed} num-buffers={} detections=noisy {settings} \
-         ! video/x-raw,width=32,height=18,framerate={RATE}/1 ! nvptracker name=tracker ! nvpevents name=rules ! fakesink",
+         ! video/x-raw,width=32,height=18,framerate={RATE}/1 ! {tracker} ! nvpevents name=rules ! fakesink",
         seconds * RATE
     );
     let pipeline = gst::parse::launch(&launch)?.downcast::<gst::Pipeline>().map_err(|_| "no pipeline")?;
@@ -125,8 +170,7 @@ fn play(seconds: u64, seed: u64, settings: &str, given: Option<&[bool]>) -> Resu
         });
         Ok::<_, Box<dyn Error>>(())
     };
-    // A camera that stands still has nothing to tell the tracker, whatever the rules are told.
-    probe(if given.is_some() { "tracker" } else { "source" }, run.clone(), Run::see)?;
+    probe("source", run.clone(), Run::see)?;
     probe("rules", run.clone(), |run, buffer| run.count(buffer))?;
     pipeline.set_state(gst::State::Playing)?;
     let ends = [gst::MessageType::Eos, gst::MessageType::Error];
@@ -136,7 +180,7 @@ fn play(seconds: u64, seed: u64, settings: &str, given: Option<&[bool]>) -> Resu
     if let Some(gst::MessageView::Error(error)) = end.as_ref().map(|message| message.view()) {
         return Err(error.error().message().into());
     }
-    let run = std::mem::replace(&mut *run.lock().expect("looking does not panic"), Run::new(None)?);
+    let run = std::mem::replace(&mut *run.lock().expect("looking does not panic"), Run::new(given)?);
     Ok(run)
 }
 
@@ -151,14 +195,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "| seed | crossings | true | entries | true | events | true | dwell | true |\n|---|---|---|---|---|---|---|---|---|"
     );
     for seed in 1..=seeds {
-        let run = play(seconds, seed, &settings, None)?;
-        let own = run.counted;
-        let truth = if settings.contains("camera=ptz") {
-            let fixed = settings.replace("camera=ptz", "camera=fixed");
-            play(seconds, seed, &fixed, Some(&run.looks))?.counted
-        } else {
-            run.truth()
-        };
+        let run = play(seconds, seed, &settings)?;
+        let (own, truth) = (run.counted, run.truth());
         println!(
             "| {seed} | {} | {} | {} | {} | {} | {} | {:.2} | {:.2} |",
             own.crossings,

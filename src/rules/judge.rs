@@ -6,7 +6,7 @@ use super::engine::Output;
 use super::event::{Closing, Event, EventState, Evidence, NO_TIME};
 use super::input::Input;
 use super::line::LineState;
-use super::machine::{Machine, Step};
+use super::machine::{Machine, Phase, Step};
 use super::objects::{Objects, Seen, direction, speed};
 use super::place::Hold;
 use super::zone::{Sieve, ZoneState};
@@ -94,7 +94,7 @@ struct Case {
 }
 
 const NO_CASE: Case = Case {
-    machine: Machine { phase: super::machine::Phase::Idle, start: 0, last: 0, confirmed: None },
+    machine: Machine { phase: Phase::Idle, start: 0, last: 0, confirmed: None },
     id: 0,
     courses: [NO_COURSE; TERMS],
 };
@@ -250,16 +250,17 @@ impl Judge {
         }
         for &slot in &scene.objects.live {
             let object = scene.objects.on_frame(slot).filter(|seen| self.sieve.class(seen).is_some());
-            let mut case = self.cases[slot];
-            if object.is_none() && case.machine.phase == super::machine::Phase::Idle {
+            let idle = self.cases[slot].machine.phase == Phase::Idle;
+            if idle && (object.is_none() || suspended) {
                 continue;
             }
             let object = object.map(|seen| (seen, &scene.input.tracks[seen.track]));
             let ask = Ask { scene, object };
             let holds = !suspended && object.is_some() && self.rule.when.holds(&ask);
-            if !holds && case.machine.phase == super::machine::Phase::Idle {
+            if idle && !holds {
                 continue;
             }
+            let mut case = self.cases[slot];
             let id = [scene.objects.id(slot)];
             self.step(&mut case, holds, suspended, &ask, (&id, next_id), output);
             self.cases[slot] = case;
@@ -291,9 +292,7 @@ impl Judge {
         }
         let closing = if suspended { Closing::Suspended } else { Closing::Cleared };
         let (state, closing) = match step {
-            Step::Same if case.machine.phase == super::machine::Phase::Confirmed => {
-                (EventState::Confirmed, Closing::Open)
-            }
+            Step::Same if case.machine.phase == Phase::Confirmed => (EventState::Confirmed, Closing::Open),
             Step::Same => return,
             Step::Began => (EventState::Potential, Closing::Open),
             Step::Confirmed => (EventState::Confirmed, Closing::Open),

@@ -74,6 +74,11 @@
 //! (of its foot point), `width`, `height`, `zone.NAME.inside`, `zone.NAME.dwell`, `line.NAME.forward`, `line.NAME.forward.now`,
 //! and so on, and `attribute.CLASS` (what a classifier said of it in the last two seconds).
 //!
+//! # Tracks that are lost
+//! Trackers lose their objects now and then and give them new ids. A track that appears where another of its class was no
+//! more than two seconds ago, overlapping it by an IoU of 0.3 at least, goes on with what that one has begun: its visits and
+//! its events. Its path begins anew, as after every jump, so that this makes up no crossing.
+//!
 //! # Views
 //! A zone or line belongs to the `preset` that it names, else to the view that it first sees (see [`Binding`]). While
 //! the camera looks elsewhere, or nobody can say where exactly, it is suspended: counts stay as they are, what else it

@@ -12,6 +12,12 @@ use crate::track::{Continuity, Track, TrackState};
 /// Tracks that are remembered at a time; more are left out and counted.
 pub(super) const MAX_OBJECTS: usize = 1024;
 
+/// A track that appears where another was, no longer ago than this many nanoseconds and overlapping it by this IoU, goes on
+/// with what that one has begun: trackers lose their objects now and then, and one visit is one visit.
+const HANDOVER: u64 = 2_000_000_000;
+/// As [`HANDOVER`].
+const HANDOVER_IOU: f32 = 0.3;
+
 /// A class that the rules do not name.
 pub(super) const OTHER: u8 = u8::MAX;
 
@@ -57,6 +63,13 @@ impl Seen {
             firm: true,
             continued: true,
         }
+    }
+
+    /// The upright box around it.
+    fn bounds(&self) -> BBox {
+        let least = |axis: usize| self.quad.iter().map(|c| c[axis]).fold(f64::INFINITY, f64::min) as f32;
+        let most = |axis: usize| self.quad.iter().map(|c| c[axis]).fold(f64::NEG_INFINITY, f64::max) as f32;
+        BBox::new(least(0), least(1), most(0), most(1))
     }
 
     fn is_somewhere(&self) -> bool {
@@ -106,6 +119,9 @@ struct Slot {
     seen: u64,
     /// Its number among those of the frame on which it was last there, and that frame's number.
     at: (usize, u64),
+    class: u8,
+    /// Where it was last.
+    bounds: BBox,
 }
 
 /// All tracks that are remembered.
@@ -124,33 +140,50 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// Takes in the tracks of a frame.
+    /// Takes in the tracks of a frame, those that are known first.
     pub(super) fn see(&mut self, input: &Input<'_>, way: Option<&[f64; 9]>, classes: &Classes) {
         self.frame += 1;
         self.seen.clear();
-        for (at, track) in input.tracks.iter().enumerate().filter(|(_, track)| track.state.is_there()) {
-            let mut seen = Seen::new(&track.bbox, classes.number(track.label), way);
-            if !seen.is_somewhere() {
-                continue;
+        for known in [true, false] {
+            let there = input.tracks.iter().enumerate().filter(|(_, track)| track.state.is_there());
+            for (at, track) in there {
+                if self.by_id.contains_key(&track.id) != known {
+                    continue;
+                }
+                let seen = Seen::new(&track.bbox, classes.number(track.label), way);
+                if seen.is_somewhere() {
+                    self.take(Seen { track: at, ..seen }, track, input.time);
+                }
             }
-            let Some((slot, fresh)) = self.slot(track.id, input.time) else {
-                self.refused += 1;
-                continue;
-            };
-            if !fresh && self.slots[slot].at.1 == self.frame {
-                continue;
-            }
-            self.slots[slot] = Slot { id: track.id, seen: input.time, at: (self.seen.len(), self.frame) };
-            seen.firm = track.state == TrackState::Confirmed;
-            seen.continued = !fresh && track.continuity == Continuity::Continued;
-            self.seen.push(Seen { slot, track: at, ..seen });
         }
     }
 
+    fn take(&mut self, seen: Seen, track: &Track, time: u64) {
+        let bounds = seen.bounds();
+        let Some((slot, fresh)) = self.slot(track.id, seen.class, &bounds, time) else {
+            self.refused += 1;
+            return;
+        };
+        // An id that stands there twice.
+        if self.slots[slot].at.1 == self.frame {
+            return;
+        }
+        let at = (self.seen.len(), self.frame);
+        self.slots[slot] = Slot { id: track.id, seen: time, at, class: seen.class, bounds };
+        let firm = track.state == TrackState::Confirmed;
+        let continued = !fresh && track.continuity == Continuity::Continued;
+        self.seen.push(Seen { slot, firm, continued, ..seen });
+    }
+
     /// The slot of a track, and whether it is new to it.
-    fn slot(&mut self, id: u64, time: u64) -> Option<(usize, bool)> {
+    fn slot(&mut self, id: u64, class: u8, bounds: &BBox, time: u64) -> Option<(usize, bool)> {
         if let Some(slot) = self.by_id.get(&id) {
             return Some((*slot, false));
+        }
+        if let Some(slot) = self.vanished(class, bounds, time) {
+            self.by_id.remove(&self.slots[slot].id);
+            self.by_id.insert(id, slot);
+            return Some((slot, true));
         }
         let slot = self.free.pop().or_else(|| {
             (self.slots.len() < MAX_OBJECTS).then(|| {
@@ -158,10 +191,21 @@ impl Objects {
                 self.slots.len() - 1
             })
         })?;
-        self.slots[slot] = Slot { id, seen: time, at: (0, 0) };
+        self.slots[slot].at = (0, 0);
         self.by_id.insert(id, slot);
         self.live.push(slot);
         Some((slot, true))
+    }
+
+    /// The slot of a track that was there a while ago and is gone.
+    fn vanished(&self, class: u8, bounds: &BBox, time: u64) -> Option<usize> {
+        let gone = self.live.iter().copied().filter(|slot| {
+            let slot = &self.slots[*slot];
+            slot.at.1 != self.frame && slot.class == class && time.saturating_sub(slot.seen) <= HANDOVER
+        });
+        let overlaps = gone.map(|slot| (self.slots[slot].bounds.iou(bounds), slot));
+        let best = overlaps.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (best.0 >= HANDOVER_IOU).then_some(best.1)
     }
 
     /// Forgets the tracks that were last there before a time, and tells of each.

@@ -231,6 +231,31 @@ fn each_object_has_an_event_of_its_own() {
 }
 
 #[test]
+fn a_new_id_goes_on_where_the_old_one_was_lost() {
+    let loiters = r#""rules": [{"name": "loiters", "per": "object", "when": "object.zone.yard.dwell >= 0.2", "gap": 1}]"#;
+    let played = |again: Track, unseen: usize| {
+        let mut rig = Rig::new(&format!("{PLACES}, {loiters}").replace("0.25}", "3}"));
+        for _ in 0..4 {
+            rig.see(&[track(1, 0.5, 0.5)]);
+        }
+        for _ in 0..unseen {
+            rig.see(&[]);
+        }
+        rig.see(&[again]);
+        (rig.fact("zone.yard.entries"), rig.fact("rule.loiters.count"), rig.crossings())
+    };
+    assert_eq!(played(track(2, 0.505, 0.5), 3), (1.0, 1.0, (0.0, 0.0)));
+    assert_eq!(played(track(2, 0.495, 0.5), 3), (1.0, 1.0, (0.0, 0.0)), "nobody saw it cross");
+    assert_eq!(played(track(2, 0.55, 0.5), 3).0, 2.0, "it is somewhere else");
+    assert_eq!(played(track(2, 0.505, 0.5), 21).0, 2.0, "it is too late");
+    assert_eq!(
+        played(Track { label: 1, ..track(2, 0.505, 0.5) }, 3).0,
+        1.0,
+        "classes that no rule names are alike"
+    );
+}
+
+#[test]
 fn evidence_says_why() {
     let mut rig = Rig::new(&format!(
         r#"{PLACES}, "rules": [{{"name": "two", "when": "zone.yard.occupancy >= 2", "for": 0.2}}]"#
