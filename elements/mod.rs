@@ -5,9 +5,12 @@ use gst::glib;
 mod clock;
 mod filter;
 mod layout;
+mod names;
 mod provenance;
+mod signals;
 mod video;
 
+pub mod events;
 #[cfg(feature = "onnx")]
 pub mod inference;
 pub mod overlay;
@@ -32,6 +35,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     inference::register(plugin)?;
     tracker::register(plugin)?;
     viewstate::register(plugin)?;
+    events::register(plugin)?;
     overlay::register(plugin)?;
     replay::register(plugin)?;
     testsrc::register(plugin)?;

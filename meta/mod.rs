@@ -6,6 +6,9 @@
 //! | [`TrackMeta`] | at most one | [`Tracks`](crate::track::Tracks) | video, size, orientation |
 //! | [`ViewMeta`] | at most one | [`View`](crate::view::View) | video, size, orientation |
 //! | [`TruthMeta`] | at most one | [`Truth`](crate::scene::Truth) | video, size, orientation |
+//! | [`SignalMeta`] | one a source | [`Signals`](crate::rules::Signals) | none |
+//! | [`EventMeta`] | at most one | [`Events`](crate::rules::Events) | none |
+//! | [`ZoneMeta`] | at most one | [`Shapes`](crate::rules::Shapes) | video, size, orientation |
 //! | [`ProvenanceMeta`] | at most one | [`Provenance`](crate::provenance::Provenance) | none |
 //!
 //! Attaching needs a writable buffer, not writable memory: behind a `tee` that is a shallow copy of the buffer,
@@ -32,9 +35,9 @@
 //!
 //! # What becomes of them
 //! Coordinates are in units of the frame, so they are right or gone, never stale. `tests/meta.rs` holds the
-//! boxes against the pixels; this is what it finds with GStreamer 1.22. Provenance survives all of it.
+//! boxes against the pixels; this is what it finds with GStreamer 1.22. Provenance, signals and events survive all of it.
 //!
-//! | element | detections, tracks, view and truth |
+//! | element | detections, tracks, view, zones and truth |
 //! |---|---|
 //! | `tee`, `queue`, `identity`, `videorate` (repeated frames too) | kept |
 //! | `videoconvert`, `jpegenc ! jpegdec` | kept |
@@ -61,21 +64,27 @@
 //! freed, reported once, and otherwise absent.
 
 mod detection;
+mod event;
 mod labels;
 mod mapping;
 mod provenance;
 mod shared;
+mod signal;
 mod track;
 mod transform;
 mod truth;
 mod view;
+mod zone;
 
 pub use crate::provenance::Origin;
 pub use detection::{DetectionMeta, DetectionsRef};
+pub use event::{EventMeta, EventsRef};
 pub use provenance::{OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef};
+pub use signal::{SignalMeta, SignalsRef};
 pub use track::{TrackMeta, TracksRef};
 pub use truth::{TruthMeta, TruthRef};
 pub use view::{ViewMeta, ViewRef};
+pub use zone::{ShapesRef, ZoneMeta};
 
 /// Registers the metas' types now rather than on first use, so that their names can be looked up. True when
 /// all of them can be carried.
@@ -85,6 +94,9 @@ pub fn init() -> bool {
         shared::register::<TrackMeta>(),
         shared::register::<ViewMeta>(),
         shared::register::<TruthMeta>(),
+        shared::register::<SignalMeta>(),
+        shared::register::<EventMeta>(),
+        shared::register::<ZoneMeta>(),
         shared::register::<ProvenanceMeta>(),
     ];
     kinds.iter().all(|registered| *registered)

@@ -26,6 +26,9 @@ G_BEGIN_DECLS
 #define NVP_TRACK_META_API "NvpTrackMetaAPI"
 #define NVP_VIEW_META_API "NvpViewMetaAPI"
 #define NVP_TRUTH_META_API "NvpTruthMetaAPI"
+#define NVP_SIGNAL_META_API "NvpSignalMetaAPI"
+#define NVP_EVENT_META_API "NvpEventMetaAPI"
+#define NVP_ZONE_META_API "NvpZoneMetaAPI"
 #define NVP_PROVENANCE_META_API "NvpProvenanceMetaAPI"
 
 typedef struct NvpHeader NvpHeader;
@@ -352,6 +355,118 @@ typedef struct {
   guint32 reserved;
 } NvpTruth;
 
+/* A named value. */
+typedef struct {
+  gint32 name;                  /* index in the names */
+  guint32 reserved;
+  gdouble value;                /* in the signal's own unit; NaN when it is not known */
+  guint64 ttl;                  /* from the frame on during which it holds */
+} NvpSignal;
+
+/* The signals of one source. */
+typedef struct {
+  NvpHeader header;
+  NvpText source;               /* the name of an element, say */
+  NvpLabels names;
+  const NvpSignal *items;
+  gsize count;
+} NvpSignals;
+
+typedef enum {
+  NVP_EVENT_POTENTIAL = 0,      /* its condition holds, for not long enough yet */
+  NVP_EVENT_CONFIRMED = 1,
+  NVP_EVENT_ENDED = 2,
+  NVP_EVENT_CANCELLED = 3       /* it was potential and came to nothing */
+} NvpEventState;
+
+typedef enum {
+  NVP_CLOSING_OPEN = 0,         /* it is not over */
+  NVP_CLOSING_CLEARED = 1,      /* its condition failed */
+  NVP_CLOSING_MAX_DURATION = 2,
+  NVP_CLOSING_SUSPENDED = 3,    /* what it is about is out of view */
+  NVP_CLOSING_RULES_CHANGED = 4,
+  NVP_CLOSING_RESTART = 5       /* the stream began anew */
+} NvpClosing;
+
+/* An event as it stands on a frame. Times are running times, G_MAXUINT64 before they have come. */
+typedef struct {
+  guint64 id;                   /* below 2^53, never used twice in a run */
+  guint64 start;                /* when its condition began to hold */
+  guint64 confirmed;            /* when it had held for long enough */
+  guint64 end;                  /* when it held last, once the event is over */
+  guint64 generation;           /* of the rules that decided */
+  gint32 rule, zone, line;      /* indices in the names, -1 for none */
+  guint32 state;                /* NvpEventState */
+  guint32 closing;              /* NvpClosing */
+  guint32 changed;              /* 1 when it stands otherwise than on the frame before, 0 when it goes on */
+  guint32 first_track, tracks;  /* its part of the tracks */
+  guint32 first_evidence, evidence;     /* its part of the evidence */
+} NvpEvent;
+
+/* The course of a signal while an event's condition held. What is not known is NaN. */
+typedef struct {
+  gint32 signal;                /* index in the names */
+  guint32 reserved;
+  gdouble start;                /* when the condition began to hold */
+  gdouble confirmed;            /* when the event was confirmed */
+  gdouble last;                 /* when the condition held last */
+  gdouble peak;                 /* the greatest */
+  guint64 peak_time;            /* when that was first: running time */
+} NvpEvidence;
+
+/* The events of a frame: what changed on it, and what goes on. */
+typedef struct {
+  NvpHeader header;
+  NvpText run;                  /* ids are unique within it */
+  NvpLabels names;
+  const NvpEvent *items;
+  gsize count;
+  const guint64 *tracks;
+  gsize track_count;
+  const NvpEvidence *evidence;
+  gsize evidence_count;
+} NvpEvents;
+
+typedef enum {
+  NVP_SHAPE_ZONE = 0,           /* a closed polygon */
+  NVP_SHAPE_LINE = 1            /* a polyline */
+} NvpShapeKind;
+
+typedef struct {
+  gint32 name;                  /* index in the names */
+  guint32 kind;                 /* NvpShapeKind */
+  guint32 first, count;         /* its part of the points */
+} NvpShape;
+
+typedef enum {
+  NVP_HOLD_CURRENT = 0,
+  NVP_HOLD_AWAY = 1,            /* the camera looks elsewhere */
+  NVP_HOLD_UNSURE = 2,          /* nobody can tell for sure where it lies on the frame */
+  NVP_HOLD_UNBOUND = 3          /* no view has been seen that it could be bound to */
+} NvpHold;
+
+typedef struct {
+  guint32 hold;                 /* NvpHold */
+  guint32 reserved;
+  gdouble counts[2];            /* a zone's occupancy (NaN when not known) and entries; a line's forward, backward */
+} NvpShapeNow;
+
+/* Where zones and lines are on a frame. */
+typedef struct {
+  NvpHeader header;
+  NvpCrop crop;
+  NvpLabels names;
+  const NvpShape *shapes;
+  gsize count;
+  const gfloat (*points)[2];    /* x, y in the view that the shape is bound to */
+  gsize point_count;
+  const NvpShapeNow *now;       /* of each shape */
+  gsize now_count;
+  guint64 generation;           /* of the rules */
+  gfloat to_frame[9];           /* row-major, from the points of the shapes that hold to this frame's */
+  guint32 reserved;
+} NvpZones;
+
 typedef enum {
   NVP_OUTCOME_OK = 0,
   NVP_OUTCOME_SKIPPED = 1,
@@ -395,6 +510,14 @@ G_STATIC_ASSERT (sizeof (NvpTracks) == 160);
 G_STATIC_ASSERT (sizeof (NvpView) == 184);
 G_STATIC_ASSERT (sizeof (NvpTrueObject) == 32);
 G_STATIC_ASSERT (sizeof (NvpTruth) == 264);
+G_STATIC_ASSERT (sizeof (NvpSignal) == 24);
+G_STATIC_ASSERT (sizeof (NvpSignals) == 80);
+G_STATIC_ASSERT (sizeof (NvpEvent) == 80);
+G_STATIC_ASSERT (sizeof (NvpEvidence) == 48);
+G_STATIC_ASSERT (sizeof (NvpEvents) == 112);
+G_STATIC_ASSERT (sizeof (NvpShape) == 16);
+G_STATIC_ASSERT (sizeof (NvpShapeNow) == 24);
+G_STATIC_ASSERT (sizeof (NvpZones) == 160);
 G_STATIC_ASSERT (sizeof (NvpProvenance) == 152);
 #endif
 
@@ -513,6 +636,38 @@ nvp_buffer_get_truth (GstBuffer * buffer)
 
     if (nvp_crop_holds (buffer, &truth->crop))
       return truth;
+  }
+  return NULL;
+}
+
+/* The signals of the next source, in the order of attaching, or NULL. *state is NULL at first. */
+static inline const NvpSignals *
+nvp_buffer_iterate_signals (GstBuffer * buffer, gpointer * state)
+{
+  return (const NvpSignals *) nvp_buffer_iterate (buffer, NVP_SIGNAL_META_API, sizeof (NvpSignals), state);
+}
+
+/* The events of the frame, or NULL where nobody decides. */
+static inline const NvpEvents *
+nvp_buffer_get_events (GstBuffer * buffer)
+{
+  gpointer state = NULL;
+
+  return (const NvpEvents *) nvp_buffer_iterate (buffer, NVP_EVENT_META_API, sizeof (NvpEvents), &state);
+}
+
+/* Where zones and lines are, or NULL. */
+static inline const NvpZones *
+nvp_buffer_get_zones (GstBuffer * buffer)
+{
+  gpointer state = NULL;
+  const NvpHeader *payload;
+
+  while ((payload = nvp_buffer_iterate (buffer, NVP_ZONE_META_API, sizeof (NvpZones), &state))) {
+    const NvpZones *zones = (const NvpZones *) payload;
+
+    if (nvp_crop_holds (buffer, &zones->crop))
+      return zones;
   }
   return NULL;
 }

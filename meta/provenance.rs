@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use gst::ffi;
-use gst::glib::ffi::{GTRUE, gboolean, gpointer};
+use gst::glib::ffi::{gboolean, gpointer};
 
 use crate::provenance::{Origin, Outcome, Provenance, Stage};
 
@@ -292,12 +292,7 @@ unsafe impl Kind for ProvenanceMeta {
         _: u32,
         _: gpointer,
     ) -> gboolean {
-        // SAFETY: GStreamer gives a live meta of this kind and a writable buffer that only this call uses.
-        unsafe {
-            if let Some(payload) = shared::payload(meta) {
-                shared::attach::<Self>(out, payload);
-            }
-        }
-        GTRUE
+        // SAFETY: GStreamer's promises, passed on.
+        unsafe { shared::keep::<Self>(out, meta) }
     }
 }

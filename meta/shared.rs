@@ -422,6 +422,20 @@ pub(super) unsafe fn attach<K: Kind>(buffer: *mut ffi::GstBuffer, payload: Paylo
     }
 }
 
+/// The transform function of kinds that say nothing of the picture: whatever becomes of that, they stay.
+///
+/// # Safety
+/// As [`Kind::transform`].
+pub(super) unsafe fn keep<K: Kind>(out: *mut ffi::GstBuffer, meta: *mut ffi::GstMeta) -> gboolean {
+    // SAFETY: GStreamer gives a live meta of this kind and a writable buffer that only this call uses.
+    unsafe {
+        if let Some(payload) = payload(meta) {
+            attach::<K>(out, payload);
+        }
+    }
+    GTRUE
+}
+
 /// # Safety
 /// `buffer` is writable and nothing else uses it meanwhile.
 unsafe fn add<K: Kind>(buffer: *mut ffi::GstBuffer) -> Option<NonNull<ffi::GstMeta>> {

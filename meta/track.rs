@@ -171,7 +171,11 @@ impl View {
 /// # Safety
 /// `place` is given pointers to items whose bytes are initialised, and gives back that of four bytes within, without
 /// reading the item.
-unsafe fn all_below<T, E>(items: &Slice<T>, count: usize, place: impl Fn(*const T) -> *const E) -> bool {
+pub(super) unsafe fn all_below<T, E>(
+    items: &Slice<T>,
+    count: usize,
+    place: impl Fn(*const T) -> *const E,
+) -> bool {
     // SAFETY: the payload keeps its items. With `MaybeUninit` nothing is said of what their bits mean yet.
     let items = unsafe { items.unchecked().get() };
     items.iter().all(|item| {

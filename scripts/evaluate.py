@@ -3,8 +3,9 @@
 
 usage: evaluate.py DATA [CHECK...]
 
-DATA holds video/, images/, models/, mot/, ptz/ and homography/, and a README.md with what other trackers reach; eval_mot.py is in
-DATA/../tools. The plugin has to be on GST_PLUGIN_PATH, the examples `mot` and `score` in target/release/examples. One
+DATA holds video/, images/, models/, mot/, ptz/ and homography/, and a README.md with what other trackers reach;
+eval_mot.py is in DATA/../tools. The plugin has to be on GST_PLUGIN_PATH, the examples `mot`, `score`, `visits` and `register` in
+target/release/examples. One
 line a measured value, and tables in Markdown; the exit status is 1 when a bound is missed or an input is missing.
 """
 
@@ -24,6 +25,7 @@ import numpy as np
 import onnxruntime
 
 from evaluation import ROOT, TIMEOUT, Evaluation, Failed, launch, records
+from events import EVENTS
 from reference import Yolox, iou
 from tracking import TRACKING
 from views import VIEWS
@@ -229,7 +231,7 @@ def check_damage(e):
 CHECKS = {
     "videos": check_videos, "pictures": check_pictures, "families": check_families,
     "cascade": check_cascade, "openvino": check_openvino, "frames": check_frames, "legacy": check_legacy,
-    "damage": check_damage, **TRACKING, **VIEWS,
+    "damage": check_damage, **TRACKING, **VIEWS, **EVENTS,
 }
 
 

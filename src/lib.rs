@@ -20,6 +20,7 @@ pub mod preprocess;
 pub mod provenance;
 pub mod record;
 pub mod replay;
+pub mod rules;
 pub mod scene;
 pub mod schedule;
 pub mod score;

@@ -6,8 +6,14 @@ use std::process::Command;
 use gst::prelude::*;
 use gstnvperception::detection::{Details, Detection, Detections, Keypoint, Parent, Quad, Task};
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta, TruthMeta, ViewMeta};
+use gstnvperception::meta::{
+    DetectionMeta, EventMeta, Origin, ProvenanceMeta, SignalMeta, TrackMeta, TruthMeta, ViewMeta, ZoneMeta,
+};
 use gstnvperception::provenance::{Outcome, Stage};
+use gstnvperception::rules::{
+    Board, Closing, Event, EventState, Events, Evidence, Hold, NO_TIME, Shape, ShapeKind, ShapeNow, Shapes,
+    Signal, Signals,
+};
 use gstnvperception::scene::{TrueObject, TrueView, Truth};
 use gstnvperception::track::{
     Closed, Continuity, EndReason, Ended, Opened, Past, PastKind, Track, TrackMotion, TrackPoint,
@@ -109,6 +115,45 @@ fn attach(buffer: &mut gst::BufferRef) {
     let (preset, ptz) = (Some("home".into()), Some(Ptz { pan: 1.0, tilt: 2.0, zoom: 2.5 }));
     let view = View { preset, ptz, decision: Decision::Segment, ..view };
     ViewMeta::set(buffer, View { confidence, to_previous, source: MotionSource::External, ..view });
+    let signal = Signal { name: 1, reserved: 0, value: 2.5, ttl: 7 };
+    let names = ["a", "b.c"].into_iter().collect();
+    SignalMeta::add(buffer, Signals { source: "app".into(), names, items: vec![signal] });
+    let event = Event {
+        id: 11,
+        start: 1,
+        confirmed: 2,
+        end: NO_TIME,
+        generation: 3,
+        rule: 0,
+        zone: 1,
+        line: -1,
+        state: EventState::Confirmed,
+        closing: Closing::Open,
+        changed: 1,
+        first_track: 1,
+        tracks: 1,
+        first_evidence: 0,
+        evidence: 1,
+    };
+    let evidence =
+        Evidence { signal: 2, reserved: 0, start: 1.0, confirmed: 2.0, last: 3.0, peak: 4.0, peak_time: 5 };
+    let events = Events {
+        run: "run".into(),
+        names: ["busy", "yard", "count"].into_iter().collect(),
+        items: vec![event],
+        tracks: vec![8, 9],
+        evidence: vec![evidence],
+    };
+    EventMeta::set(buffer, events);
+    let board = Board {
+        names: ["gate"].into_iter().collect(),
+        shapes: vec![Shape { name: 0, kind: ShapeKind::Line, first: 0, count: 2 }],
+        points: vec![[0.25, 0.5], [0.75, 0.5]],
+        generation: 3,
+        ..Board::default()
+    };
+    let now = vec![ShapeNow { hold: Hold::Unsure, reserved: 0, counts: [4.0, 6.0] }];
+    ZoneMeta::set(buffer, Shapes { board: board.into(), now, to_frame: [0.5; 9] });
     let stage = Stage {
         element: "one".into(),
         model_sha256: None,
@@ -154,6 +199,8 @@ fn c_reads_what_rust_attached() {
          segment of 3 in 2 from 90 to 10 opened 3 closed 3 by 6 of 0.5 path 2.50 at 50 0.25,0.75; \
          view 3.4 phase 3 motion 2 source 3 valid 0 by 0.75 known 5 shift 0.50 at home zoom 2.5 decision 3; \
          truth 8: 5 bus 0.50 at 0.25,0.50,0.75,1.25 zoom 1.5 preset 2 of 1.0; \
+         app b.c 2.5 7; run 11 busy yard state 1 for 0 new 1 track 9 count 1 2 3 4 at 5; \
+         gate kind 1 hold 2 0.75,0.50 4/6 by 0.5 of 3; \
          door 9: two  1 interval 6; one CPU 0  6;"
     );
 }

@@ -19,6 +19,9 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
   const NvpTracks *tracks = nvp_buffer_get_tracks (buffer);
   const NvpView *view = nvp_buffer_get_view (buffer);
   const NvpTruth *truth = nvp_buffer_get_truth (buffer);
+  const NvpSignals *signals;
+  const NvpEvents *events = nvp_buffer_get_events (buffer);
+  const NvpZones *zones = nvp_buffer_get_zones (buffer);
   const NvpProvenance *stage = nvp_buffer_get_provenance (buffer);
 
   while ((detections = nvp_buffer_iterate_detections (buffer, &state))) {
@@ -88,6 +91,32 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
     g_string_append_printf (said, "truth %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " %.*s %.2f at"
         " %.2f,%.2f,%.2f,%.2f zoom %.1f preset %d of %.1f; ", truth->frame, o->id, TEXT (label), o->visibility,
         o->box.x_min, o->box.y_min, o->box.x_max, o->box.y_max, truth->zoom, truth->preset, truth->to_scene[8]);
+  }
+  state = NULL;
+  while ((signals = nvp_buffer_iterate_signals (buffer, &state))) {
+    for (gsize i = 0; i < signals->count; i++)
+      g_string_append_printf (said, "%.*s %.*s %.1f %" G_GUINT64_FORMAT "; ", TEXT (signals->source),
+          TEXT (nvp_labels_get (&signals->names, signals->items[i].name)), signals->items[i].value,
+          signals->items[i].ttl);
+  }
+  for (gsize i = 0; events && i < events->count; i++) {
+    const NvpEvent *e = &events->items[i];
+    const NvpEvidence *v = &events->evidence[e->first_evidence];
+
+    g_string_append_printf (said, "%.*s %" G_GUINT64_FORMAT " %.*s %.*s%.*s state %u for %u new %u track %" G_GUINT64_FORMAT,
+        TEXT (events->run), e->id, TEXT (nvp_labels_get (&events->names, e->rule)),
+        TEXT (nvp_labels_get (&events->names, e->zone)), TEXT (nvp_labels_get (&events->names, e->line)), e->state,
+        e->closing, e->changed, events->tracks[e->first_track]);
+    g_string_append_printf (said, " %.*s %.0f %.0f %.0f %.0f at %" G_GUINT64_FORMAT "; ",
+        TEXT (nvp_labels_get (&events->names, v->signal)), v->start, v->confirmed, v->last, v->peak, v->peak_time);
+  }
+  for (gsize i = 0; zones && i < zones->count; i++) {
+    const NvpShape *s = &zones->shapes[i];
+    const gfloat *p = zones->points[s->first + s->count - 1];
+
+    g_string_append_printf (said, "%.*s kind %u hold %u %.2f,%.2f %.0f/%.0f by %.1f of %" G_GUINT64_FORMAT "; ",
+        TEXT (nvp_labels_get (&zones->names, s->name)), s->kind, zones->now[i].hold, p[0], p[1],
+        zones->now[i].counts[0], zones->now[i].counts[1], zones->to_frame[8], zones->generation);
   }
   if (stage)
     g_string_append_printf (said, "%.*s %" G_GUINT64_FORMAT ":", TEXT (stage->feed), stage->sequence);

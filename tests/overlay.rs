@@ -5,7 +5,10 @@ use gst::prelude::*;
 use gstnvperception::detection::{Details, Detection, Detections, Keypoint};
 use gstnvperception::elements::overlay::{NvpOverlay, ShowDetections};
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{DetectionMeta, TrackMeta, ViewMeta};
+use gstnvperception::meta::{DetectionMeta, EventMeta, TrackMeta, ViewMeta, ZoneMeta};
+use gstnvperception::rules::{
+    Board, Closing, Event, EventState, Events, Hold, NO_TIME, Shape, ShapeKind, ShapeNow, Shapes,
+};
 use gstnvperception::track::{Track, TrackState, Tracks};
 use gstnvperception::view::View;
 
@@ -99,6 +102,71 @@ fn add_scene(buffer: &mut gst::BufferRef, shift: f32) {
     let labels = ["person"].into_iter().collect();
     TrackMeta::set(buffer, Tracks { run: "run".into(), labels, items, ..Tracks::default() });
     DetectionMeta::add(buffer, detections());
+    ZoneMeta::set(buffer, zones());
+    EventMeta::set(buffer, events());
+}
+
+/// A zone and a line that hold, and a zone that does not.
+fn zones() -> Shapes {
+    let shape = |name, kind, first, count| Shape { name, kind, first, count };
+    let now = |hold| ShapeNow { hold, reserved: 0, counts: [2.0, 3.0] };
+    let board = Board {
+        names: ["yard", "gate", "away"].into_iter().collect(),
+        shapes: vec![
+            shape(0, ShapeKind::Zone, 0, 3),
+            shape(1, ShapeKind::Line, 1, 2),
+            shape(2, ShapeKind::Zone, 0, 3),
+        ],
+        points: vec![[0.2, 0.8], [0.8, 0.75], [0.9, 0.95]],
+        ..Board::default()
+    };
+    let to_frame = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+    Shapes {
+        board: board.into(),
+        now: vec![now(Hold::Current), now(Hold::Current), now(Hold::Away)],
+        to_frame,
+    }
+}
+
+fn events() -> Events {
+    let event = Event {
+        id: 1,
+        start: 0,
+        confirmed: 0,
+        end: NO_TIME,
+        generation: 1,
+        rule: 0,
+        zone: 1,
+        line: -1,
+        state: EventState::Confirmed,
+        closing: Closing::Open,
+        changed: 0,
+        first_track: 0,
+        tracks: 1,
+        first_evidence: 0,
+        evidence: 0,
+    };
+    let names = ["loiters", "yard"].into_iter().collect();
+    Events { names, items: vec![event], tracks: vec![1], ..Events::default() }
+}
+
+#[test]
+fn what_is_drawn_of_zones_depends_on_how_they_stand() {
+    let drawn = |hold, event: bool| {
+        let mut overlay = Overlay::new("I420", 320, 240);
+        let mut buffer = overlay.buffer();
+        let mut shapes = zones();
+        shapes.now.iter_mut().for_each(|now| now.hold = hold);
+        ZoneMeta::set(buffer.get_mut().unwrap(), shapes);
+        if event {
+            EventMeta::set(buffer.get_mut().unwrap(), events());
+        }
+        overlay.draw(buffer)
+    };
+    assert!(drawn(Hold::Away, false).iter().all(|&b| b == BACKGROUND));
+    let calm = drawn(Hold::Current, false);
+    assert!(calm.iter().any(|&b| b != BACKGROUND));
+    assert_ne!(drawn(Hold::Current, true), calm, "an event colours its zone");
 }
 
 #[test]
@@ -214,7 +282,7 @@ fn it_starts_again() {
 
 #[test]
 fn every_property_changes_the_picture_while_playing() {
-    let changes: [(&str, glib::Value); 12] = [
+    let changes: [(&str, glib::Value); 13] = [
         ("show-boxes", false.to_value()),
         ("show-labels", false.to_value()),
         ("show-details", false.to_value()),
@@ -222,6 +290,7 @@ fn every_property_changes_the_picture_while_playing() {
         ("show-confidence", false.to_value()),
         ("show-motion", true.to_value()),
         ("show-tentative", true.to_value()),
+        ("show-zones", false.to_value()),
         ("show-detections", ShowDetections::Uncovered.to_value()),
         ("color-by", gstnvperception::elements::overlay::ColorBy::Class.to_value()),
         ("trail-length", 0_u32.to_value()),

@@ -246,6 +246,28 @@ fn scene() {
     Place::new("scene").run("scene.launch");
 }
 
+/// The facts of a place are on each line.
+fn tells(name: &str, fact: &str) {
+    let place = Place::new(name);
+    place.run(&format!("{name}.launch"));
+    let records = records(&std::fs::read_to_string(place.out("jsonl")).unwrap());
+    assert_eq!(records.len(), FRAMES);
+    for record in &records {
+        let signals = record["signals"].as_array().unwrap();
+        assert!(signals.iter().any(|signal| signal["name"] == fact), "{record}");
+    }
+}
+
+#[test]
+fn door() {
+    tells("door", "line.door.forward");
+}
+
+#[test]
+fn loiter() {
+    tells("loiter", "zone.aisle.occupancy");
+}
+
 #[test]
 fn every_pipeline_has_a_test_and_is_in_the_readme() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
@@ -276,6 +298,19 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
     names.sort();
     assert_eq!(
         names,
-        ["annotate", "async", "cascade", "json", "live", "mot", "reidentify", "replay", "scene", "watch"]
+        [
+            "annotate",
+            "async",
+            "cascade",
+            "door",
+            "json",
+            "live",
+            "loiter",
+            "mot",
+            "reidentify",
+            "replay",
+            "scene",
+            "watch"
+        ]
     );
 }

@@ -7,7 +7,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::subclass::prelude::*;
 
-use super::{ColorBy, ShowDetections, ShowView};
+use super::{ColorBy, ShowDetections, ShowView, zones};
 use crate::detection::Task;
 use crate::draw::{self, Bearings, Painter, Scene, Sight, Style, Subject};
 use crate::elements::{AUTHOR, video};
@@ -66,6 +66,7 @@ impl ObjectImpl for NvpOverlay {
             "show-motion" => style.motion = checked(value),
             "show-tentative" => style.tentative = checked(value),
             "show-view" => style.view = checked::<ShowView>(value).into(),
+            "show-zones" => style.zones = checked(value),
             "show-detections" => style.detections = checked::<ShowDetections>(value).into(),
             "color-by" => style.color_by = checked::<ColorBy>(value).into(),
             "trail-length" => style.trail = Duration::from_millis(checked::<u32>(value).into()),
@@ -86,6 +87,7 @@ impl ObjectImpl for NvpOverlay {
             "show-motion" => style.motion.to_value(),
             "show-tentative" => style.tentative.to_value(),
             "show-view" => ShowView::from(style.view).to_value(),
+            "show-zones" => style.zones.to_value(),
             "show-detections" => ShowDetections::from(style.detections).to_value(),
             "color-by" => ColorBy::from(style.color_by).to_value(),
             "trail-length" => milliseconds(style.trail).to_value(),
@@ -147,6 +149,12 @@ fn properties() -> Vec<glib::ParamSpec> {
             "Show tentative",
             style.tentative,
             "Draw tentative tracks too, in thin lines",
+        ),
+        switch(
+            "show-zones",
+            "Show zones",
+            style.zones,
+            "Draw zones and lines with their counters, and write which events last",
         ),
         glib::ParamSpecEnum::builder_with_default("show-detections", ShowDetections::from(style.detections))
             .nick("Show detections")
@@ -341,8 +349,9 @@ impl NvpOverlay {
         for found in DetectionMeta::all(buffer).filter(|found| found.task() == Task::Classify) {
             note_classes(scene, note, &found);
         }
+        zones::read(scene.plan_mut(), buffer, time.map(gst::ClockTime::nseconds));
         gst::trace!(CAT, imp = self, "read {} objects at {time:?}", scene.len());
-        tracks.is_some() || view.is_some() || !scene.is_empty()
+        tracks.is_some() || view.is_some() || !scene.is_empty() || !scene.plan().is_empty()
     }
 
     fn running_time(&self, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {

@@ -1,9 +1,10 @@
 //! `nvpoverlay` draws what the elements before it found into the picture.
 //!
 //! Reads the tracks ([`TrackMeta`](crate::meta::TrackMeta)) and detections
-//! ([`DetectionMeta`](crate::meta::DetectionMeta)) of each buffer, and adds pixels: boxes, labels such as
+//! ([`DetectionMeta`](crate::meta::DetectionMeta)) of each buffer, zones, lines and events
+//! ([`ZoneMeta`](crate::meta::ZoneMeta), [`EventMeta`](crate::meta::EventMeta)), and adds pixels: boxes, labels such as
 //! `person 17 0.83`, and trails that show where a track has been. The metas stay as they are. A buffer that
-//! carries neither passes through untouched; it is not even mapped.
+//! carries none of them passes through untouched; it is not even mapped.
 //!
 //! ```shell
 //! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! nvpinference model=yolox_nano.onnx ! nvptracker ! \
@@ -20,6 +21,8 @@
 //! | coasted track (not seen on this frame) | dashed outline, fainter plate |
 //! | tentative track, with `show-tentative` | thin outline |
 //! | detection | solid outline in the colour of its class; thin on frames that have tracks |
+//! | zone or line that holds on the view, and its counters (occupancy; forward/backward) | light blue; red while an event about it lasts |
+//! | event that lasts | its rule, its age and a track, in the corner |
 //!
 //! Where a tracker runs, its tracks stand for the detections, so these are hidden by default;
 //! `show-detections` says otherwise. `trail-length=0` turns trails off. Where the buffers have a
@@ -29,6 +32,7 @@
 //! playing and take effect with the next frame.
 
 mod imp;
+mod zones;
 
 use gst::glib;
 use gst::prelude::*;

@@ -1,23 +1,27 @@
 //! What the stream says of a buffer, and the buffer as a source of records.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Format;
 use crate::detection::{Detection, TableRef};
 use crate::meta::{
-    DetectionMeta, DetectionsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef, TrackMeta, TracksRef,
-    ViewMeta,
+    DetectionMeta, DetectionsRef, EventMeta, EventsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef,
+    SignalMeta, StageRef, TrackMeta, TracksRef, ViewMeta,
 };
 use crate::record::{
-    self, Course, DetectionRecord, EndedRecord, Header, ParentRecord, PastRecord, ProvenanceRecord,
-    RecordSource, StageOutcome, StageRecord, Timestamp, TrackRecord, ViewRecord,
+    self, Course, DetectionRecord, EndedRecord, EventRecord, EvidenceRecord, Header, ParentRecord,
+    PastRecord, ProvenanceRecord, RecordSource, SignalRecord, StageOutcome, StageRecord, Timestamp,
+    TrackRecord, ViewRecord,
 };
+use crate::rules::{Closing, Event, NO_TIME};
 use crate::track::Track;
 
 /// What the events so far said of the buffers to come.
 pub(super) struct Stream {
     format: Format,
     embeddings: bool,
+    snapshot: bool,
     /// The feed's id when a property sets it.
     named: Option<Arc<str>>,
     stream_id: String,
@@ -27,10 +31,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(format: Format, embeddings: bool, feed: Option<Arc<str>>) -> Self {
+    pub(super) fn new(format: Format, embeddings: bool, snapshot: bool, feed: Option<Arc<str>>) -> Self {
         Self {
             format,
             embeddings,
+            snapshot,
             named: feed,
             stream_id: String::new(),
             size: None,
@@ -87,7 +92,8 @@ impl Stream {
             width,
             height,
         };
-        let frame = Frame { header, buffer, embeddings: self.embeddings };
+        let Self { embeddings, snapshot, .. } = *self;
+        let frame = Frame { header, buffer, embeddings, snapshot };
         match self.format {
             Format::Json => record::write_line(line, &frame),
             Format::Mot => record::mot::write_rows(line, &frame),
@@ -103,6 +109,8 @@ struct Frame<'a> {
     buffer: &'a gst::BufferRef,
     /// Whether appearance vectors are written, which are long.
     embeddings: bool,
+    /// Whether events that only go on are written.
+    snapshot: bool,
 }
 
 /// The record of one of a frame's tracks, or of one that ended on it.
@@ -162,6 +170,26 @@ impl RecordSource for Frame<'_> {
         })
     }
 
+    fn signals(&self) -> Option<impl Iterator<Item = SignalRecord<'_>>> {
+        let mut sources = SignalMeta::all(self.buffer).peekable();
+        sources.peek()?;
+        Some(sources.flat_map(|signals| {
+            signals.iter().map(move |(name, signal)| SignalRecord {
+                name: name.into(),
+                value: signal.value,
+                ttl: signal.ttl,
+                source: signals.source().into(),
+            })
+        }))
+    }
+
+    fn events(&self) -> Option<impl Iterator<Item = EventRecord<'_>>> {
+        let events = EventMeta::get(self.buffer)?;
+        let snapshot = self.snapshot;
+        let told = events.items().iter().filter(move |event| snapshot || event.changed != 0);
+        Some(told.map(move |event| event_record(events, event)))
+    }
+
     fn provenance(&self) -> Option<ProvenanceRecord<impl Iterator<Item = StageRecord<&str>>>> {
         let provenance = ProvenanceMeta::get(self.buffer)?;
         let received = Timestamp(provenance.received());
@@ -192,6 +220,34 @@ fn detection_record<'a>(
         parent,
         ..DetectionRecord::new(found.model(), found.label(detection.class_id), detection)
             .with_details(details, index)
+    }
+}
+
+fn event_record<'a>(events: EventsRef<'a>, event: &Event) -> EventRecord<'a> {
+    let name = |index: i32| events.names().get(index).map(Cow::Borrowed);
+    let time = |time: u64| Some(time).filter(|time| *time != NO_TIME);
+    let evidence = events.evidence_of(event).iter().map(|known| EvidenceRecord {
+        signal: name(known.signal).unwrap_or_default(),
+        start: known.start,
+        confirmed: known.confirmed,
+        last: known.last,
+        peak: known.peak,
+        peak_time: time(known.peak_time),
+    });
+    EventRecord {
+        id: event.id,
+        rule: name(event.rule).unwrap_or_default(),
+        state: event.state.as_str().into(),
+        start: event.start,
+        end: time(event.end),
+        tracks: events.tracks_of(event).into(),
+        zone: name(event.zone),
+        line: name(event.line),
+        confirmed: time(event.confirmed),
+        reason: (event.closing != Closing::Open).then(|| event.closing.as_str().into()),
+        generation: event.generation,
+        changed: event.changed != 0,
+        evidence: evidence.collect(),
     }
 }
 

@@ -30,6 +30,7 @@ struct Settings {
     location: Option<String>,
     format: Format,
     embeddings: bool,
+    snapshots: bool,
     policy: Policy,
     queue_size: u32,
     feed: Option<Arc<str>>,
@@ -41,6 +42,7 @@ impl Default for Settings {
             location: None,
             format: Format::default(),
             embeddings: false,
+            snapshots: false,
             policy: Policy::default(),
             queue_size: 256,
             feed: None,
@@ -103,6 +105,7 @@ impl ObjectImpl for Publish {
             "location" => settings.location = value.get().expect("checked by GObject"),
             "format" => settings.format = value.get().expect("checked by GObject"),
             "embeddings" => settings.embeddings = value.get().expect("checked by GObject"),
+            "event-snapshots" => settings.snapshots = value.get().expect("checked by GObject"),
             "policy" => settings.policy = value.get().expect("checked by GObject"),
             "queue-size" => settings.queue_size = value.get().expect("checked by GObject"),
             "feed" => {
@@ -122,6 +125,7 @@ impl ObjectImpl for Publish {
             "location" => settings.location.to_value(),
             "format" => settings.format.to_value(),
             "embeddings" => settings.embeddings.to_value(),
+            "event-snapshots" => settings.snapshots.to_value(),
             "policy" => settings.policy.to_value(),
             "queue-size" => settings.queue_size.to_value(),
             "feed" => settings.feed.as_deref().to_value(),
@@ -147,6 +151,12 @@ fn properties() -> Vec<glib::ParamSpec> {
             .nick("Embeddings")
             .blurb("Write appearance vectors too, hundreds of numbers an object (default false)")
             .default_value(default.embeddings)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("event-snapshots")
+            .nick("Event snapshots")
+            .blurb("Write on every frame the events that go on, too, rather than each change once (default false)")
+            .default_value(default.snapshots)
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("policy", default.policy)
@@ -275,7 +285,7 @@ impl Publish {
         })?;
         let queue = Queue::new(settings.queue_size as usize, settings.policy);
         let writer = self.start_writer(queue, sink, target)?;
-        let stream = Stream::new(settings.format, settings.embeddings, settings.feed);
+        let stream = Stream::new(settings.format, settings.embeddings, settings.snapshots, settings.feed);
         *self.state.lock().unwrap() = Some(State { stream, writer });
         gst::info!(CAT, imp = self, "Writing {:?} to {location}", settings.format);
         Ok(())

@@ -11,9 +11,10 @@ use gst::subclass::prelude::*;
 use super::Format;
 use crate::elements::AUTHOR;
 use crate::elements::filter::{self, MetaFilter};
-use crate::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta, ViewMeta};
+use crate::meta::{DetectionMeta, EventMeta, Origin, ProvenanceMeta, SignalMeta, TrackMeta, ViewMeta};
 use crate::provenance::Provenance;
 use crate::replay::{Content, Key, Place, Recording};
+use crate::rules::Events;
 use crate::view::Ptz;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -154,7 +155,7 @@ impl ElementImpl for NvpReplay {
             gst::subclass::ElementMetadata::new(
                 "Metadata replay",
                 "Filter/Metadata/Video",
-                "Attaches recorded detections, tracks and camera motion to the buffers; never looks at pixels",
+                "Attaches recorded detections, tracks, camera motion, signals and events to the buffers; never looks at pixels",
                 AUTHOR,
             )
         });
@@ -213,7 +214,7 @@ impl MetaFilter for NvpReplay {
         for pose in poses {
             self.src_pad().push_event(gst::event::CustomDownstream::new(pose));
         }
-        attach(buffer.make_mut(), content, run);
+        attach(buffer.make_mut(), content, &run);
         Ok(buffer)
     }
 
@@ -222,16 +223,22 @@ impl MetaFilter for NvpReplay {
     }
 }
 
-fn attach(buffer: &mut gst::BufferRef, content: Content, run: Arc<str>) {
+fn attach(buffer: &mut gst::BufferRef, content: Content, run: &Arc<str>) {
     for detections in content.detections.into_iter().flatten() {
         DetectionMeta::add(buffer, detections);
     }
     if let Some(mut tracks) = content.tracks {
-        tracks.run = run;
+        tracks.run = run.clone();
         TrackMeta::set(buffer, tracks);
     }
     if let Some(view) = content.view {
         ViewMeta::set(buffer, view);
+    }
+    for signals in content.signals.into_iter().flatten() {
+        SignalMeta::add(buffer, signals);
+    }
+    if let Some(events) = content.events {
+        EventMeta::set(buffer, Events { run: run.clone(), ..events });
     }
     let Some(Provenance { feed, sequence, received, stages }) = content.provenance else { return };
     for stage in stages {

@@ -6,12 +6,12 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::names::Names;
 use super::settings::{self, Settings};
 use super::{export, looks};
 use crate::elements::AUTHOR;
 use crate::elements::clock::StreamClock;
 use crate::elements::filter::{self, MetaFilter};
+use crate::elements::names::Names;
 use crate::elements::provenance::{Feed, now};
 use crate::meta::{TrackMeta, ViewMeta};
 use crate::provenance::Stage;

@@ -1,7 +1,7 @@
 //! The detections of a buffer as the tracker takes them, with the embeddings that belong to them.
 
-use super::names::Names;
 use crate::detection::Task;
+use crate::elements::names::Names;
 use crate::meta::{DetectionMeta, DetectionsRef};
 use crate::track::Observation;
 

@@ -68,7 +68,6 @@ mod flags;
 mod ground;
 mod imp;
 mod looks;
-mod names;
 mod settings;
 
 pub use flags::{Algorithm, Export, OnEpoch};

@@ -24,6 +24,7 @@ mod style;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod zones;
 
 pub use bearings::Bearings;
 pub use canvas::{Area, Canvas, Ink, Mask, OPAQUE};
@@ -33,3 +34,4 @@ pub use painter::Painter;
 pub use scene::{Scene, Subject};
 pub use style::{ColorBy, ShowDetections, ShowView, Style};
 pub use trail::Sight;
+pub use zones::Plan;

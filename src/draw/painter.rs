@@ -7,7 +7,7 @@ use super::outline::Rectangle;
 use super::scene::{Object, Scene, Source};
 use super::style::{ColorBy, ShowDetections, Style};
 use super::trail::{Sight, Trails};
-use super::{Area, Canvas, Font, Mask, OPAQUE, Rgb};
+use super::{Area, Canvas, Font, Mask, OPAQUE, Rgb, zones};
 use crate::geometry::BBox;
 use crate::image::FrameMut;
 use crate::track::TrackState;
@@ -17,7 +17,7 @@ const FAINT: u16 = 150;
 
 /// Draws scenes, frame after frame, and remembers where the tracks have been.
 ///
-/// What is drawn: masks and trails first, then outlines and keypoints, then labels, so that no label is crossed by a line. Boxes are
+/// What is drawn: masks, zones and trails first, then outlines and keypoints, then labels, so that no label is crossed by a line. Boxes are
 /// clipped to the frame; a box that is not a number or has no area is left out. Outlines of coasted tracks are
 /// dashed; those of tentative tracks, and of detections beside tracks, are thin.
 #[derive(Debug, Default)]
@@ -49,6 +49,9 @@ impl Painter {
         if style.view.has_grid() {
             paint_grid(&mut canvas, &mut self.mask, scene.view(), width as f32 * 0.25);
         }
+        if style.zones {
+            zones::paint_shapes(&mut canvas, &mut self.mask, scene.plan(), width);
+        }
         if scene.time().is_some() {
             self.paint_trails(&mut canvas, scene, style, width);
         }
@@ -61,6 +64,10 @@ impl Painter {
             details::paint_lines(&mut canvas, &mut self.mask, scene, width);
         }
         self.paint_labels(&mut canvas, scene, style);
+        if style.zones {
+            let Self { font, placer, mask, .. } = self;
+            zones::paint_texts(&mut canvas, mask, (font, placer), scene.plan());
+        }
     }
 
     /// Brings the trails into the view of another frame, whether that is painted or not. Without a word the camera

@@ -8,6 +8,7 @@ use crate::track::{Continuity, Track, TrackState};
 
 use super::bearings::{Bearings, Noted};
 use super::style::{ShowDetections, Style};
+use super::zones::Plan;
 
 /// Whether an object was detected or tracked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,6 +98,7 @@ pub struct Scene {
     points: Vec<Keypoint>,
     cells: Vec<u8>,
     view: Noted,
+    plan: Plan,
 }
 
 impl Scene {
@@ -111,6 +113,7 @@ impl Scene {
         self.shapes.clear();
         self.points.clear();
         self.cells.clear();
+        self.plan.clear();
         self.view.clear();
     }
 
@@ -213,6 +216,16 @@ impl Scene {
         self.names.push_str(text);
         object.note = Some(start..self.names.len());
         true
+    }
+
+    /// The zones, lines and events to be filled in.
+    pub fn plan_mut(&mut self) -> &mut Plan {
+        &mut self.plan
+    }
+
+    /// The zones, lines and events.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// What is known of detections beyond their boxes.

@@ -58,6 +58,8 @@ pub struct Style {
     pub tentative: bool,
     /// What to show of the camera's view.
     pub view: ShowView,
+    /// Show zones, lines, their counters, and the events that last.
+    pub zones: bool,
     /// Which detections to show.
     pub detections: ShowDetections,
     /// What decides the colour of a track.
@@ -81,6 +83,7 @@ impl Default for Style {
             motion: false,
             tentative: false,
             view: ShowView::default(),
+            zones: true,
             detections: ShowDetections::default(),
             color_by: ColorBy::default(),
             trail: Duration::from_secs(2),

@@ -52,12 +52,12 @@ pub trait RecordSource {
         None
     }
     /// The signals.
-    fn signals(&self) -> Option<&[SignalRecord]> {
-        None
+    fn signals(&self) -> Option<impl Iterator<Item = SignalRecord<'_>>> {
+        None::<std::iter::Empty<_>>
     }
     /// The events.
-    fn events(&self) -> Option<&[EventRecord]> {
-        None
+    fn events(&self) -> Option<impl Iterator<Item = EventRecord<'_>>> {
+        None::<std::iter::Empty<_>>
     }
     /// Where the frame came from and what happened to it.
     fn provenance(&self) -> Option<ProvenanceRecord<impl Iterator<Item = StageRecord<&str>>>>;
@@ -100,9 +100,9 @@ pub struct FrameRecord {
     /// The camera's view.
     pub view: Option<ViewRecord>,
     /// The signals.
-    pub signals: Option<Vec<SignalRecord>>,
+    pub signals: Option<Vec<SignalRecord<'static>>>,
     /// The events.
-    pub events: Option<Vec<EventRecord>>,
+    pub events: Option<Vec<EventRecord<'static>>>,
     /// Where the frame came from and what happened to it.
     pub provenance: Option<ProvenanceRecord>,
 }
@@ -156,12 +156,12 @@ impl RecordSource for FrameRecord {
         self.view.as_ref().map(ViewRecord::as_ref)
     }
 
-    fn signals(&self) -> Option<&[SignalRecord]> {
-        self.signals.as_deref()
+    fn signals(&self) -> Option<impl Iterator<Item = SignalRecord<'_>>> {
+        self.signals.as_ref().map(|items| items.iter().map(SignalRecord::as_ref))
     }
 
-    fn events(&self) -> Option<&[EventRecord]> {
-        self.events.as_deref()
+    fn events(&self) -> Option<impl Iterator<Item = EventRecord<'_>>> {
+        self.events.as_ref().map(|items| items.iter().map(EventRecord::as_ref))
     }
 
     fn provenance(&self) -> Option<ProvenanceRecord<impl Iterator<Item = StageRecord<&str>>>> {
@@ -223,11 +223,11 @@ impl<R: RecordSource> Serialize for Line<'_, R> {
         if let Some(view) = source.view() {
             map.serialize_entry("view", &view)?;
         }
-        if let Some(signals) = source.signals() {
-            map.serialize_entry("signals", signals)?;
+        if source.signals().is_some() {
+            map.serialize_entry("signals", &List(|| source.signals().into_iter().flatten()))?;
         }
-        if let Some(events) = source.events() {
-            map.serialize_entry("events", events)?;
+        if source.events().is_some() {
+            map.serialize_entry("events", &List(|| source.events().into_iter().flatten()))?;
         }
         if let Some(ProvenanceRecord { received, .. }) = source.provenance() {
             let stages = List(|| source.provenance().into_iter().flat_map(|p| p.stages));

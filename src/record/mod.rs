@@ -5,6 +5,7 @@
 //! reading such a line back gives. A list is absent when its stage did not run on the frame, and empty when it ran
 //! and found nothing. A number that is not finite is written as `null`.
 
+mod events;
 mod frame;
 pub mod mot;
 mod parts;
@@ -13,10 +14,10 @@ mod tests;
 mod time;
 mod tracks;
 
+pub use events::{EventRecord, EvidenceRecord, SignalRecord};
 pub use frame::{FrameRecord, Header, RecordSource, SCHEMA, SchemaName, write_line};
 pub use parts::{
-    DetectionRecord, EventRecord, MaskRecord, ParentRecord, ProvenanceRecord, SignalRecord, StageOutcome,
-    StageRecord, ViewRecord,
+    DetectionRecord, MaskRecord, ParentRecord, ProvenanceRecord, StageOutcome, StageRecord, ViewRecord,
 };
 pub use time::{InvalidTimestamp, Timestamp};
 pub use tracks::{Course, EndedRecord, MotionRecord, PastRecord, TrackRecord};

@@ -326,44 +326,9 @@ impl ViewRecord {
     }
 }
 
-/// A named value that others can decide on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SignalRecord {
-    /// `zone.door.occupancy`, say.
-    pub name: String,
-    /// The value, in the signal's own unit.
-    #[serde(deserialize_with = "number64")]
-    pub value: f64,
-    /// Nanoseconds from this frame on during which the value holds.
-    pub ttl: u64,
-}
-
-/// An event as it stands on this frame.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EventRecord {
-    /// Identity: below 2^53, never used twice in a run.
-    pub id: u64,
-    /// The name of the rule that decided.
-    pub rule: String,
-    /// Where the event stands in its life: `potential`, `confirmed`, `ended`, ...
-    pub state: String,
-    /// Running time in nanoseconds at which it began.
-    pub start: u64,
-    /// Running time in nanoseconds at which it ended, when it has.
-    pub end: Option<u64>,
-    /// The tracks that take part.
-    pub tracks: Vec<u64>,
-    /// The zone, for events of a zone.
-    pub zone: Option<String>,
-}
-
 /// Reads a number, `null` as NaN: the inverse of what serde_json writes.
 pub(super) fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f32::NAN))
-}
-
-fn number64<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 fn homography<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<[f32; 9]>, D::Error> {

@@ -146,15 +146,21 @@ fn full() -> FrameRecord {
             ptz: Some(Ptz { pan: -10.5, tilt: 3.0, zoom: 2.0 }),
             decision: Decision::Compensate,
         }),
-        signals: Some(vec![SignalRecord { name: "zone.door.occupancy".into(), value: 2.0, ttl: 1 }]),
+        signals: Some(vec![SignalRecord {
+            name: "zone.door.occupancy".into(),
+            value: 2.0,
+            ttl: 1,
+            ..SignalRecord::default()
+        }]),
         events: Some(vec![EventRecord {
             id: 3,
             rule: "loiter".into(),
             state: "confirmed".into(),
             start: 5,
             end: None,
-            tracks: vec![9],
+            tracks: vec![9].into(),
             zone: Some("door".into()),
+            ..EventRecord::default()
         }]),
         provenance: Some(ProvenanceRecord {
             received: Timestamp(1_000_000_000_000_000_000),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::events;
 use super::{Content, Frame, Notes, Recording, ReplayError, Rows, clamp};
 use crate::detection::{Detection, Detections, Labels, Parent};
 use crate::provenance::{Outcome, Provenance, Stage};
@@ -116,6 +117,8 @@ pub(super) fn content(record: &FrameRecord, tables: &Tables) -> Content {
         detections: record.detections.as_ref().map(|found| detections(found, tables)),
         tracks: record.tracks.as_ref().map(|items| tracks(items, record, tables)),
         view: record.view.as_ref().map(view),
+        signals: record.signals.as_deref().map(events::signals),
+        events: record.events.as_deref().map(events::events),
         provenance: record.provenance.as_ref().map(|provenance| Provenance {
             feed: record.feed.as_str().into(),
             sequence: record.seq,

@@ -6,6 +6,7 @@
 //! them: JSON lines leave out the time since a track's last match, MOTChallenge text all but boxes
 //! and confidences.
 
+mod events;
 mod json;
 mod mot;
 mod motion;
@@ -17,6 +18,7 @@ mod text;
 use crate::detection::Detections;
 use crate::provenance::Provenance;
 use crate::record::FrameRecord;
+use crate::rules::{Events, Signals};
 use crate::track::Tracks;
 use crate::view::{Ptz, View};
 
@@ -38,6 +40,10 @@ pub struct Content {
     pub tracks: Option<Tracks>,
     /// The camera's view.
     pub view: Option<View>,
+    /// The signals of each source.
+    pub signals: Option<Vec<Signals>>,
+    /// The events.
+    pub events: Option<Events>,
     /// Where the frame came from, for recordings that tell it.
     pub provenance: Option<Provenance>,
 }

@@ -1,0 +1,545 @@
+//! The engine as a whole, and what is wrong with bad files.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::detection::Labels;
+use crate::geometry::BBox;
+use crate::track::{Continuity, Track, TrackState};
+use crate::view::{Sight, Validity};
+
+const FRAME: u64 = 100_000_000;
+/// A square in the middle, and a line down the middle of the picture.
+const PLACES: &str = r#""zones": [{"name": "yard", "polygon": [[0.4, 0.4], [0.6, 0.4], [0.6, 0.6], [0.4, 0.6]], "grace": 0.25}],
+    "lines": [{"name": "gate", "points": [[0.5, 0], [0.5, 1]]}]"#;
+
+/// An engine, and a scene of tracks by id, class, and the place of their feet.
+struct Rig {
+    engine: Engine,
+    time: u64,
+    labels: Labels,
+}
+
+fn rules(rest: &str) -> Rules {
+    let text = format!(r#"{{"version": 1, {rest}}}"#);
+    Rules::read(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+fn track(id: u64, x: f32, y: f32) -> Track {
+    let bbox = BBox::new(x - 0.02, y - 0.1, x + 0.02, y);
+    Track { id, bbox, label: 0, state: TrackState::Confirmed, ..Track::default() }
+}
+
+fn sight(epoch: u64, shift: Option<f32>) -> Sight<'static> {
+    let to_reference = shift.map(|shift| [1.0, 0.0, shift, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    Sight { epoch, preset: None, to_reference, validity: Validity::Valid }
+}
+
+impl Rig {
+    fn new(rest: &str) -> Self {
+        Self { engine: Engine::new(rules(rest)), time: 0, labels: ["person", "car"].into_iter().collect() }
+    }
+
+    fn see(&mut self, tracks: &[Track]) -> &Output {
+        self.look(tracks, None)
+    }
+
+    fn look(&mut self, tracks: &[Track], sight: Option<Sight<'_>>) -> &Output {
+        self.time += FRAME;
+        let look = sight.map(|sight| Look { sight, moving: false, stability: 1.0 });
+        let labels = self.labels.view();
+        let input =
+            Input { time: self.time, aspect: 1.0, look, tracks, tracked: true, labels, ..Input::default() };
+        self.engine.update(&input)
+    }
+
+    /// A track that goes through these x.
+    fn walk(&mut self, xs: &[f32]) {
+        xs.iter().for_each(|x| {
+            self.see(&[track(1, *x, 0.5)]);
+        });
+    }
+
+    fn fact(&self, name: &str) -> f64 {
+        let at = self.engine.board().names.find(name).unwrap_or_else(|| panic!("there is no {name}"));
+        self.engine.facts()[at as usize]
+    }
+
+    fn crossings(&self) -> (f64, f64) {
+        (self.fact("line.gate.forward"), self.fact("line.gate.backward"))
+    }
+
+    fn said(&self) -> Vec<(u64, EventState, Closing)> {
+        self.engine
+            .output()
+            .events
+            .iter()
+            .filter(|e| e.changed == 1)
+            .map(|e| (e.id, e.state, e.closing))
+            .collect()
+    }
+}
+
+#[test]
+fn a_visit_is_counted_and_timed() {
+    let mut rig = Rig::new(PLACES);
+    rig.walk(&[0.3, 0.45, 0.5]);
+    assert_eq!(
+        [rig.fact("zone.yard.occupancy"), rig.fact("zone.yard.entries"), rig.fact("zone.yard.exits")],
+        [1.0, 1.0, 0.0]
+    );
+    assert!((rig.fact("zone.yard.dwell") - 0.1).abs() < 1e-9);
+    // Two frames outside are within the grace of a quarter of a second, three are not.
+    rig.walk(&[0.7, 0.7, 0.55]);
+    assert_eq!([rig.fact("zone.yard.entries"), rig.fact("zone.yard.exits")], [1.0, 0.0]);
+    rig.walk(&[0.7, 0.7, 0.7]);
+    assert_eq!([rig.fact("zone.yard.occupancy"), rig.fact("zone.yard.exits")], [0.0, 1.0]);
+    assert!((rig.fact("zone.yard.dwell-mean") - 0.4).abs() < 1e-9, "from the second frame to the sixth");
+    rig.walk(&[0.5]);
+    assert_eq!([rig.fact("zone.yard.entries"), rig.fact("zone.yard.unique")], [2.0, 1.0]);
+    rig.see(&[]);
+    assert_eq!(rig.fact("tracks.count"), 0.0);
+}
+
+#[test]
+fn facts_are_told_by_class_size_and_limit() {
+    let mut rig = Rig::new(
+        r#""zones": [
+            {"name": "a", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]], "classes": ["person", "car"], "limit": 1},
+            {"name": "b", "ellipse": {"center": [0.5, 0.5], "radii": [0.1, 0.2]}, "inverse": true, "anchor": "center"},
+            {"name": "c", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]], "min-height": 0.2},
+            {"name": "d", "polygon": [[0.5, 0], [1, 0], [1, 1], [0.5, 1]], "anchor": "overlap", "overlap": 0.4},
+            {"name": "e", "polygon": [[0.51, 0], [1, 0], [1, 1], [0.51, 1]], "anchor": "any"}]"#,
+    );
+    let mut car = track(2, 0.5, 0.9);
+    car.label = 1;
+    rig.see(&[track(1, 0.5, 0.55), car, track(3, 0.2, 0.2)]);
+    let facts = [
+        "a.occupancy",
+        "a.occupancy.person",
+        "a.entries.car",
+        "a.overcrowded",
+        "b.occupancy",
+        "c.occupancy",
+        "d.occupancy",
+        "e.occupancy",
+    ];
+    assert_eq!(facts.map(|fact| rig.fact(&format!("zone.{fact}"))), [3.0, 2.0, 1.0, 1.0, 2.0, 0.0, 2.0, 2.0]);
+}
+
+#[test]
+fn jitter_on_a_line_counts_once() {
+    let mut rig = Rig::new(PLACES);
+    rig.walk(&[0.52, 0.499, 0.501, 0.499, 0.501, 0.499, 0.48]);
+    assert_eq!(rig.crossings(), (1.0, 0.0), "down the line, its right is on the left of the picture");
+    assert_eq!(rig.fact("line.gate.forward.now"), 1.0);
+    rig.walk(&[0.499, 0.501, 0.499, 0.48]);
+    assert_eq!(rig.crossings(), (1.0, 0.0), "it turned back");
+    rig.walk(&[0.52]);
+    assert_eq!(rig.crossings(), (1.0, 1.0));
+}
+
+#[test]
+fn modes_differ_in_when_they_count() {
+    let gate = |mode: &str, xs: &[f32]| {
+        let mut rig = Rig::new(&format!(
+            r#""lines": [{{"name": "gate", "points": [[0.5, 0], [0.5, 1]], "mode": "{mode}", "margin": 0.01}}]"#
+        ));
+        rig.walk(xs);
+        rig.crossings()
+    };
+    let on_it = [0.52, 0.495];
+    assert_eq!(
+        (gate("loose", &on_it), gate("balanced", &on_it), gate("strict", &on_it)),
+        ((1.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+    );
+    let over = [0.52, 0.495, 0.48];
+    assert_eq!(
+        (gate("loose", &over), gate("balanced", &over), gate("strict", &over)),
+        ((1.0, 0.0), (1.0, 0.0), (0.0, 0.0))
+    );
+    let settled = [0.52, 0.495, 0.48, 0.47, 0.46];
+    assert_eq!((gate("loose", &settled), gate("strict", &settled)), ((1.0, 0.0), (1.0, 0.0)));
+    let back = [0.52, 0.495, 0.505, 0.52];
+    assert_eq!(
+        (gate("loose", &back), gate("balanced", &back), gate("strict", &back)),
+        ((1.0, 1.0), (0.0, 0.0), (0.0, 0.0))
+    );
+    let born_on_it = [0.505, 0.48, 0.47, 0.46, 0.45];
+    assert_eq!((gate("balanced", &born_on_it), gate("strict", &born_on_it)), ((1.0, 0.0), (0.0, 0.0)));
+}
+
+#[test]
+fn a_loose_line_reaches_farther() {
+    let beside = |mode: &str| {
+        let mut rig = Rig::new(&format!(
+            r#""lines": [{{"name": "gate", "points": [[0.5, 0.6], [0.5, 0.9]], "mode": "{mode}"}}]"#
+        ));
+        [0.6, 0.4].iter().for_each(|x| {
+            rig.see(&[track(1, *x, 0.58)]);
+        });
+        rig.crossings().0
+    };
+    assert_eq!([beside("balanced"), beside("loose")], [0.0, 1.0]);
+}
+
+#[test]
+fn leaps_and_gaps_are_no_way() {
+    let mut rig = Rig::new(PLACES);
+    rig.walk(&[0.9, 0.1]);
+    assert_eq!(rig.crossings(), (0.0, 0.0), "eight times its height");
+    rig.see(&[track(1, 0.4, 0.5)]);
+    let found = Track { continuity: Continuity::Reassociated, ..track(1, 0.6, 0.5) };
+    rig.see(&[found]);
+    assert_eq!(rig.crossings(), (0.0, 0.0), "found again somewhere");
+    rig.walk(&[0.4]);
+    assert_eq!(rig.crossings(), (1.0, 0.0));
+    (0..30).for_each(|_| {
+        rig.see(&[]);
+    });
+    rig.walk(&[0.6]);
+    assert_eq!(rig.crossings(), (1.0, 0.0), "three seconds unseen");
+    let lost = Track { state: TrackState::Lost, ..track(1, 0.4, 0.5) };
+    rig.see(&[lost]);
+    assert_eq!((rig.crossings(), rig.fact("tracks.count")), ((1.0, 0.0), 0.0));
+}
+
+#[test]
+fn each_object_has_an_event_of_its_own() {
+    let mut rig = Rig::new(&format!(
+        r#"{PLACES}, "rules": [{{"name": "loiters", "per": "object", "when": "object.zone.yard.dwell >= 0.3", "gap": 0.1}}]"#
+    ));
+    for i in 0..3 {
+        rig.see(&[track(1, 0.45, 0.5), track(2, 0.55, 0.5)][..if i == 0 { 1 } else { 2 }]);
+    }
+    assert_eq!(rig.said(), []);
+    rig.see(&[track(1, 0.45, 0.5), track(2, 0.55, 0.5)]);
+    assert_eq!(rig.said(), [(1, EventState::Confirmed, Closing::Open)]);
+    rig.see(&[track(1, 0.45, 0.5), track(2, 0.55, 0.5)]);
+    let output = rig.engine.output();
+    let of: Vec<_> =
+        output.events.iter().map(|e| (e.id, output.tracks[e.first_track as usize], e.changed)).collect();
+    assert_eq!(of, [(1, 1, 0), (2, 2, 1)]);
+    assert_eq!(rig.fact("rule.loiters.active"), 2.0);
+    rig.see(&[track(2, 0.55, 0.5)]);
+    assert_eq!(rig.said(), [], "within its gap");
+    rig.see(&[track(2, 0.55, 0.5)]);
+    assert_eq!(rig.said(), [(1, EventState::Ended, Closing::Cleared)]);
+    let ended = rig.engine.output().events[0];
+    assert_eq!((ended.start, ended.end), (4 * FRAME, 5 * FRAME));
+    assert_eq!((rig.fact("rule.loiters.active"), rig.fact("rule.loiters.count")), (1.0, 2.0));
+}
+
+#[test]
+fn a_new_id_goes_on_where_the_old_one_was_lost() {
+    let loiters = r#""rules": [{"name": "loiters", "per": "object", "when": "object.zone.yard.dwell >= 0.2", "gap": 1}]"#;
+    let played = |again: Track, unseen: usize| {
+        let mut rig = Rig::new(&format!("{PLACES}, {loiters}").replace("0.25}", "3}"));
+        for _ in 0..4 {
+            rig.see(&[track(1, 0.5, 0.5)]);
+        }
+        for _ in 0..unseen {
+            rig.see(&[]);
+        }
+        rig.see(&[again]);
+        (rig.fact("zone.yard.entries"), rig.fact("rule.loiters.count"), rig.crossings())
+    };
+    assert_eq!(played(track(2, 0.505, 0.5), 3), (1.0, 1.0, (0.0, 0.0)));
+    assert_eq!(played(track(2, 0.495, 0.5), 3), (1.0, 1.0, (0.0, 0.0)), "nobody saw it cross");
+    assert_eq!(played(track(2, 0.55, 0.5), 3).0, 2.0, "it is somewhere else");
+    assert_eq!(played(track(2, 0.505, 0.5), 21).0, 2.0, "it is too late");
+    assert_eq!(
+        played(Track { label: 1, ..track(2, 0.505, 0.5) }, 3).0,
+        1.0,
+        "classes that no rule names are alike"
+    );
+}
+
+#[test]
+fn evidence_says_why() {
+    let mut rig = Rig::new(&format!(
+        r#"{PLACES}, "rules": [{{"name": "two", "when": "zone.yard.occupancy >= 2", "for": 0.2}}]"#
+    ));
+    let people: Vec<Track> = (1..5).map(|id| track(id, 0.4 + 0.03 * id as f32, 0.5)).collect();
+    rig.see(&people[..2]);
+    assert_eq!(rig.said(), [(1, EventState::Potential, Closing::Open)]);
+    rig.see(&people);
+    rig.see(&people[..3]);
+    assert_eq!(rig.said(), [(1, EventState::Confirmed, Closing::Open)]);
+    rig.see(&people[..1]);
+    assert_eq!(rig.said(), [(1, EventState::Ended, Closing::Cleared)]);
+    let (output, names) = (rig.engine.output(), &rig.engine.board().names);
+    let (event, evidence) = (output.events[0], output.evidence[0]);
+    assert_eq!(
+        (names.get(evidence.signal), names.get(event.rule)),
+        (Some("zone.yard.occupancy"), Some("two"))
+    );
+    assert_eq!((names.get(event.zone), names.get(event.line)), (Some("yard"), None));
+    assert_eq!([evidence.start, evidence.confirmed, evidence.last, evidence.peak], [2.0, 3.0, 3.0, 4.0]);
+    assert_eq!((evidence.peak_time, output.tracks.as_slice()), (2 * FRAME, &[1, 2, 3, 4][..]));
+    rig.see(&people[..2]);
+    rig.see(&[]);
+    assert_eq!(rig.said(), [(2, EventState::Cancelled, Closing::Cleared)]);
+    assert_eq!(rig.engine.counts(), (1, 1));
+}
+
+#[test]
+fn rules_may_ask_about_rules_in_any_order() {
+    let mut rig = Rig::new(&format!(
+        r#"{PLACES}, "rules": [
+            {{"name": "alarm", "when": "rule.busy.active and line.gate.forward.now"}},
+            {{"name": "busy", "when": {{"any": ["zone.yard.occupancy > 0", {{"not": "tracks.count < 9"}}]}}}}]"#
+    ));
+    rig.walk(&[0.55, 0.45]);
+    let output = rig.engine.output();
+    let named: Vec<_> = output.events.iter().map(|e| rig.engine.board().names.get(e.rule).unwrap()).collect();
+    assert_eq!(named, ["busy", "alarm"]);
+}
+
+#[test]
+fn a_view_that_is_away_suspends_and_invents_nothing() {
+    let mut rig = Rig::new(&format!(
+        r#"{PLACES}, "rules": [{{"name": "empty", "when": "not zone.yard.occupancy > 0", "for": 0.2}},
+            {{"name": "in", "when": "zone.yard.occupancy > 0"}}]"#
+    ));
+    let here = || Some(sight(0, Some(0.0)));
+    rig.look(&[track(1, 0.55, 0.5)], here());
+    assert_eq!(rig.said(), [(1, EventState::Confirmed, Closing::Open)]);
+    rig.look(&[track(1, 0.55, 0.5)], Some(sight(1, Some(0.0))));
+    assert_eq!(rig.engine.output().notices, [Notice::Zone(0, Hold::Away), Notice::Line(0, Hold::Away)]);
+    assert_eq!(rig.said(), [(1, EventState::Ended, Closing::Suspended)]);
+    assert!(rig.fact("zone.yard.occupancy").is_nan() && rig.fact("line.gate.forward.now").is_nan());
+    assert_eq!((rig.fact("zone.yard.entries"), rig.fact("zone.yard.current")), (1.0, 0.0));
+    (0..5).for_each(|_| {
+        rig.look(&[track(1, 0.55, 0.5)], Some(sight(1, Some(0.0))));
+    });
+    assert_eq!(rig.said(), [], "an empty zone is not an unseen one");
+    rig.look(&[track(1, 0.45, 0.5)], here());
+    assert_eq!(rig.engine.output().notices, [Notice::Zone(0, Hold::Current), Notice::Line(0, Hold::Current)]);
+    assert_eq!((rig.crossings(), rig.fact("zone.yard.entries")), ((0.0, 0.0), 1.0), "nobody saw it cross");
+    assert_eq!(rig.fact("zone.yard.occupancy"), 1.0);
+    rig.look(&[track(1, 0.55, 0.5)], here());
+    assert_eq!(rig.crossings(), (0.0, 1.0));
+    rig.look(&[track(1, 0.45, 0.5)], None);
+    assert_eq!(rig.engine.output().notices.len(), 2, "nobody says where the camera looks");
+    assert_eq!(rig.crossings(), (0.0, 1.0));
+}
+
+#[test]
+fn a_crossing_is_measured_on_the_moved_line() {
+    let mut rig = Rig::new(PLACES);
+    let shifted = |shift: f32| Some(sight(0, Some(shift)));
+    rig.look(&[track(1, 0.52, 0.5)], shifted(0.0));
+    // The camera turns: the object stays where it is in the world.
+    rig.look(&[track(1, 0.42, 0.5)], shifted(0.1));
+    assert_eq!(rig.crossings(), (0.0, 0.0));
+    // It stays where it is in the picture, and the line goes by.
+    rig.look(&[track(1, 0.42, 0.5)], shifted(0.05));
+    assert_eq!(rig.crossings(), (1.0, 0.0));
+    assert_eq!(rig.engine.output().to_frame[2], -0.05);
+}
+
+#[test]
+fn an_epoch_in_the_middle_of_a_crossing_breaks_it_off() {
+    let mut rig = Rig::new(PLACES);
+    rig.look(&[track(1, 0.52, 0.5)], Some(sight(0, Some(0.0))));
+    rig.look(&[track(1, 0.499, 0.5)], Some(sight(0, Some(0.0))));
+    rig.look(&[track(1, 0.45, 0.5)], Some(sight(1, Some(0.0))));
+    rig.look(&[track(1, 0.4, 0.5)], Some(sight(0, Some(0.0))));
+    assert_eq!(rig.crossings(), (0.0, 0.0));
+}
+
+#[test]
+fn a_preset_comes_and_goes() {
+    let mut rig = Rig::new(
+        r#""zones": [{"name": "yard", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]], "preset": "door"}],
+           "rules": [{"name": "in", "when": "view.preset.door and zone.yard.occupancy > 0"}]"#,
+    );
+    let at = |preset, epoch| Some(Sight { preset, ..sight(epoch, Some(0.0)) });
+    rig.look(&[track(1, 0.5, 0.5)], at(None, 0));
+    assert_eq!(rig.engine.output().notices, [Notice::Zone(0, Hold::Away)]);
+    rig.look(&[track(1, 0.5, 0.5)], at(Some("door"), 1));
+    assert_eq!(rig.said().len(), 1);
+    rig.look(&[track(1, 0.5, 0.5)], at(Some("street"), 2));
+    assert_eq!(rig.said(), [(1, EventState::Ended, Closing::Suspended)]);
+}
+
+#[test]
+fn rules_change_between_two_frames_and_counts_stay() {
+    let with = |rest: &str| {
+        format!(r#"{PLACES}, "rules": [{{"name": "in", "when": "zone.yard.occupancy > 0"}}{rest}]"#)
+    };
+    let mut rig = Rig::new(&with(r#", {"name": "gone", "when": "tracks.count > 0"}"#));
+    rig.walk(&[0.55, 0.45]);
+    assert_eq!((rig.fact("zone.yard.entries"), rig.crossings()), (1.0, (1.0, 0.0)));
+    let more = r#""zones": [{"name": "first", "polygon": [[0, 0], [1, 0], [1, 1]]},"#;
+    rig.engine.replace(rules(&with("").replace(r#""zones": ["#, more)));
+    assert_eq!(rig.engine.generation(), 2);
+    rig.walk(&[0.55]);
+    assert_eq!((rig.fact("zone.yard.entries"), rig.crossings()), (1.0, (1.0, 1.0)), "a path goes on, too");
+    let output = rig.engine.output();
+    let names = &rig.engine.board().names;
+    let said: Vec<_> = output
+        .events
+        .iter()
+        .map(|e| (names.get(e.rule).unwrap(), e.state, e.closing, e.generation))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("gone", EventState::Ended, Closing::RulesChanged, 1),
+            ("in", EventState::Confirmed, Closing::Open, 2)
+        ]
+    );
+    assert_eq!(output.events[1].changed, 0, "it goes on");
+    rig.engine.replace(rules(&with("").replace("0.25", "0.5")));
+    rig.walk(&[0.55]);
+    assert_eq!(rig.fact("zone.yard.entries"), 1.0, "another zone counts anew");
+    assert_eq!(rig.crossings(), (1.0, 1.0));
+    assert_eq!(rig.said()[0].2, Closing::RulesChanged, "its rule is about another zone");
+}
+
+#[test]
+fn time_that_goes_back_is_a_restart() {
+    let mut rig =
+        Rig::new(&format!(r#"{PLACES}, "rules": [{{"name": "in", "when": "zone.yard.occupancy > 0"}}]"#));
+    rig.walk(&[0.7, 0.55, 0.55]);
+    rig.time = 0;
+    rig.walk(&[0.45]);
+    assert_eq!(
+        rig.said(),
+        [(1, EventState::Ended, Closing::Restart), (2, EventState::Confirmed, Closing::Open)]
+    );
+    assert_eq!((rig.crossings(), rig.fact("zone.yard.entries")), ((0.0, 0.0), 2.0));
+}
+
+#[test]
+fn detections_attributes_signals_and_the_clock_are_asked_about() {
+    let mut engine = Engine::new(rules(
+        r#""zones": [{"name": "z", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]], "count": "detections", "classes": ["car"]}],
+           "signals": [{"name": "motion.level", "ttl": 1}],
+           "rules": [
+            {"name": "a", "per": "object", "when": "object.attribute.red_coat > 0.5"},
+            {"name": "b", "when": "motion.level > 0.2 and time.hour >= 22"},
+            {"name": "c", "when": "zone.z.occupancy == 1 and detections.count == 2"}]"#,
+    ));
+    let labels: Labels = ["person", "car"].into_iter().collect();
+    let found = [0, 1].map(|label| Found { bbox: BBox::new(0.1, 0.1, 0.2, 0.2), label });
+    let attributes = [Attribute { track: 1, name: "red coat", confidence: 0.75 }];
+    let tracks = [track(1, 0.5, 0.5), track(2, 0.6, 0.5)];
+    let input = Input {
+        time: 1,
+        tracks: &tracks,
+        tracked: true,
+        found: Some(&found),
+        found_labels: labels.view(),
+        attributes: &attributes,
+        signals: &[0.5],
+        clock: Some(Clock { hour: 22.5, weekday: 1.0 }),
+        ..Input::default()
+    };
+    assert_eq!(engine.update(&input).events.len(), 3);
+    let stale =
+        Input { time: 3 * 1_000_000_000, attributes: &[], signals: &[f64::NAN], found: None, ..input };
+    let ended = engine.update(&stale).events.iter().filter(|e| e.state == EventState::Ended).count();
+    assert_eq!(ended, 3);
+}
+
+#[test]
+fn a_class_that_no_model_names_is_told_once() {
+    let mut rig = Rig::new(
+        r#""zones": [{"name": "z", "polygon": [[0, 0], [1, 0], [1, 1]], "classes": ["car", "persn"]}]"#,
+    );
+    rig.see(&[]);
+    assert_eq!(rig.engine.output().notices, [Notice::UnknownClass(1)]);
+    rig.see(&[]);
+    assert_eq!(rig.engine.output().notices, []);
+}
+
+#[test]
+fn more_tracks_than_there_is_room_for_are_counted() {
+    let mut rig = Rig::new(PLACES);
+    let many: Vec<Track> = (1..1100).map(|id| track(id, 0.5, 0.5)).collect();
+    rig.see(&many);
+    assert_eq!((rig.engine.refused(), rig.fact("zone.yard.occupancy")), (75, 1024.0));
+    rig.time += 11_000_000_000;
+    rig.see(&[]);
+    rig.see(&many[1000..]);
+    assert_eq!((rig.engine.refused(), rig.fact("zone.yard.occupancy")), (75, 99.0));
+}
+
+#[test]
+fn bad_files_are_told_apart() {
+    let zone = |rest: &str| format!(r#""zones": [{{"name": "z", {rest}}}]"#);
+    let line = |rest: &str| format!(r#""lines": [{{"name": "l", {rest}}}]"#);
+    let rule = |rest: &str| format!(r#"{PLACES}, "rules": [{{"name": "r", {rest}}}]"#);
+    let nested = format!("{}{}{}", r#"{"not": "#.repeat(40), "1", "}".repeat(40));
+    let cases = [
+        (zone(r#""polygon": [[0, 0], [1, 1], [1, 0], [0, 1]]"#), "zones[0].polygon crosses or touches itself: the edges after points 0 and 2 meet"),
+        (zone(r#""polygon": [[0, 0], [1, 1]]"#), "zones[0].polygon has 2 points, at least 3 are needed"),
+        (zone(r#""polygon": [[0, 0], [0.5, 0], [1, 0]]"#), "zones[0].polygon has no area: its points lie on one line"),
+        (zone(r#""polygon": [[-0.5, 0], [-0.1, 0], [-0.1, 1]]"#), "zones[0].polygon lies outside of the frame"),
+        (zone(r#""polygon": [[100, 0], [200, 0], [200, 300]]"#), "zones[0].polygon[0][0] is 100, outside of -1 to 2; coordinates are in units of the frame"),
+        (zone(r#""polygn": [[0, 0], [1, 0], [1, 1]]"#), "zones[0] has the unknown key \"polygn\"; did you mean \"polygon\"?"),
+        (zone(r#""anchor": "centre", "polygon": [[0, 0], [1, 0], [1, 1]]"#), "zones[0].anchor is \"centre\", which is none; did you mean \"center\"?"),
+        (zone(r#""inverse": true"#), "zones[0] needs either \"polygon\" or \"ellipse\""),
+        (zone(r#""ellipse": {"center": [0.5, 0.5], "radii": [0, 1]}"#), "zones[0].ellipse.radii[0] is 0, outside of 0.0001 to 2"),
+        (zone(r#""polygon": [[0, 0], [1, 0], [1, 1]], "grace": -1"#), "zones[0].grace is -1, outside of 0 to 604800"),
+        (zone(r#""polygon": [[0, 0], [1, 0], [1, 1]], "overlap": 0.5"#), "zones[0].overlap is for \"anchor\": \"overlap\" only"),
+        (r#""zones": [{"name": "a b"}]"#.to_owned(), "zones[0].name \"a b\" has ' '; names have letters, digits, _ and - only"),
+        (line(r#""points": [[0.5, 0.5], [0.5, 0.5]]"#), "lines[0].points has a part of no length: points 0 and 1 are the same"),
+        (line(r#""points": [[0.5, 0.5]]"#), "lines[0].points has 1 points, at least 2 are needed"),
+        (line(r#""points": [[0.5, 0], [0.5, 1]], "mode": "stric""#), "lines[0].mode is \"stric\", which is none; did you mean \"strict\"?"),
+        (line(r#""points": [[0.5, 0], [0.5, 1]], "anchor": "any""#), "lines[0].anchor is \"any\", which is none; known are center, bottom-center"),
+        (rule(r#""when": "zone.yrd.occupancy > 1""#), "there is no signal \"zone.yrd.occupancy\"; did you mean \"zone.yard.occupancy\"?"),
+        (rule(r#""when": "motion.level > 1""#), "there is no signal \"motion.level\" (a signal from outside is declared in \"signals\")"),
+        (rule(r#""when": "object.age > 1""#), "\"object.age\" asks about one object: set \"per\": \"object\""),
+        (rule(r#""per": "object", "when": "object.zone.yard.dwel > 1""#), "did you mean \"object.zone.yard.dwell\"?"),
+        (rule(r#""when": "zone.yard.occupancy >""#), "rules[0].when \"zone.yard.occupancy >\": it ends where a signal or a number is wanted"),
+        (rule(r#""when": {"all": []}"#), "rules[0].when.all is empty"),
+        (rule(r#""when": {"all": ["1"], "not": "1"}"#), "rules[0].when needs one of \"all\", \"any\" and \"not\""),
+        (rule(r#""when": 3"#), "rules[0].when is a number, wanted is an object"),
+        (rule(&format!(r#""when": {nested}"#)), "nested more than 32 deep"),
+        (rule(r#""when": "rule.r.active""#), "rules[0] asks about itself: r -> r"),
+        (r#""rules": [{"name": "a", "when": "rule.b.active"}, {"name": "b", "when": "rule.c.count > 1"}, {"name": "c", "when": "rule.b.active"}]"#.to_owned(), "rules[1] asks about itself: b -> c -> b"),
+        (r#""rules": [{"name": "a", "when": "1"}, {"name": "a", "when": "1"}]"#.to_owned(), "rules[1] is the second rule named \"a\""),
+        (rule(r#""when": "1", "for": "2s""#), "rules[0].for is text, wanted is a number"),
+        (rule(r#""when": "1", "for": 1e99"#), "rules[0].for is 1e99"),
+        (r#""signals": [{"name": "zone.x"}]"#.to_owned(), "signals[0].name \"zone.x\" begins with \"zone.\", which is kept for facts"),
+        (r#""rules": 3"#.to_owned(), "rules is a number, wanted is a list"),
+    ];
+    for (rest, said) in cases {
+        let error = Rules::read(&format!(r#"{{"version": 1, {rest}}}"#)).expect_err(&rest).to_string();
+        assert!(error.replace("1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000", "1e99").contains(said), "{error}\n  instead of {said}");
+        assert!(error.starts_with("line "), "{error}");
+    }
+    let whole = |text: &str| Rules::read(text).unwrap_err().to_string();
+    assert_eq!(whole("[]"), "line 1: is a list, wanted is an object");
+    assert_eq!(whole("{}"), "line 1: has no \"version\"");
+    assert!(whole(r#"{"version": 2}"#).contains("version is a version that cannot be read"));
+    let two = "{\"version\": 1, \"zones\": [\n{\"name\": \"a\", \"polygon\": [[0, 0], [1, 0], [1, 1]]},\n{\"name\": \"a\", \"polygon\": [[0, 0], [1, 0], [1, 1]]}]}";
+    assert_eq!(whole(two), "line 3: zones[1] is the second zone named \"a\": name one of them differently");
+}
+
+proptest! {
+    /// Whatever tracks do, counts are whole, never fall, and are what the picture shows in the end.
+    #[test]
+    fn counts_hold_together(
+        steps in prop::collection::vec(prop::collection::vec((1..6u64, 0.3..0.7f32, 0.35..0.65f32), 0..5), 1..60),
+    ) {
+        let mut rig = Rig::new(PLACES);
+        let mut last = [0.0; 4];
+        for step in steps {
+            let tracks: Vec<Track> = step.iter().map(|(id, x, y)| track(*id, *x, *y)).collect();
+            rig.see(&tracks);
+            let now = ["zone.yard.entries", "zone.yard.exits", "line.gate.forward", "line.gate.backward"].map(|f| rig.fact(f));
+            prop_assert!(now.iter().zip(last).all(|(now, last)| *now >= last && now.fract() == 0.0));
+            prop_assert!(rig.fact("zone.yard.occupancy") <= now[0] - now[1], "who is inside visits");
+            last = now;
+        }
+        (0..4).for_each(|_| {
+        rig.see(&[]);
+    });
+        prop_assert_eq!(rig.fact("zone.yard.entries"), rig.fact("zone.yard.exits"), "everybody has left");
+    }
+}
