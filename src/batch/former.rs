@@ -127,12 +127,14 @@ impl<F, E> Former<F, E> {
         }
     }
 
-    /// Removes a stream with all that waits of it. What has been served from it is followed by its last `word`.
+    /// Removes a stream with all that waits of it. Its last `word` leaves in its place, where anything of the stream has
+    /// left before and its end has not.
     pub fn remove(&mut self, key: StreamKey, word: E) {
         let Some(mut line) = self.lines.remove(&key) else { return };
+        let told = line.known && !line.is_over();
         line.clear();
         self.gone.add(&line.counts);
-        if line.known {
+        if told {
             self.parting.push_back((key, word));
         }
     }
@@ -248,10 +250,14 @@ impl<F, E> Former<F, E> {
         }
     }
 
+    /// True when a stream has ended, whether or not its end has left.
+    pub fn has_ended(&self, key: StreamKey) -> bool {
+        self.lines.get(&key).is_some_and(|line| line.ended)
+    }
+
     /// True when there are streams and all of them have ended and left.
     pub fn is_over(&self) -> bool {
-        let over = |line: &Line<F, E>| line.ended && line.is_empty();
-        !self.lines.is_empty() && self.parting.is_empty() && self.lines.values().all(over)
+        !self.lines.is_empty() && self.parting.is_empty() && self.lines.values().all(Line::is_over)
     }
 
     /// How many streams there are.
@@ -334,6 +340,11 @@ impl<F, E> Line<F, E> {
     /// True when a batch waits for a frame of this stream.
     fn is_waited_for(&self) -> bool {
         self.frames() == 0 && !self.ended && !self.left_out
+    }
+
+    /// True when its end has left.
+    fn is_over(&self) -> bool {
+        self.ended && self.is_empty()
     }
 
     /// When it will have been silent for so long, unless it has been said to be.

@@ -87,7 +87,9 @@ fn files_wait_once_for_a_stalled_one_and_live_streams_until_it_is_silent() {
 #[test]
 fn nobody_asks_a_file_before_the_batch_in_front_has_left() {
     let (mut former, keys) = former(Policy::default(), 2, false);
-    keys.iter().for_each(|key| drop(push(&mut former, *key, 0, 0)));
+    for key in &keys {
+        push(&mut former, *key, 0, 0).unwrap();
+    }
     push(&mut former, keys[0], 1, 0).unwrap();
     taken(&mut former, 100 * MS);
     assert_eq!(former.next(100 * MS), Next::Wait(Some(140 * MS)), "not late yet, although it came long ago");
@@ -115,6 +117,8 @@ fn events_keep_their_place_and_do_not_wait_for_frames() {
     assert!(!former.is_over(), "it has not left");
     assert_eq!(taken(&mut former, 41 * MS), ["1:end"]);
     assert!(former.is_over());
+    former.remove(keys[0], "gone");
+    assert_eq!(former.next(42 * MS), Next::Wait(None), "its end said so");
     former.push_event(keys[1], "start", Mark::Begin).unwrap();
     assert!(!former.is_over(), "it began again");
 }
