@@ -13,6 +13,14 @@ use crate::elements::batch;
 use crate::elements::provenance::now;
 use crate::meta::BatchContent;
 
+impl Word {
+    /// True for events that hold for what comes after a flush, too.
+    fn outlives_a_flush(&self) -> bool {
+        let BatchContent::Event(event) = &self.content else { return false };
+        event.is_sticky() && !matches!(event.type_(), gst::EventType::Segment | gst::EventType::Eos)
+    }
+}
+
 impl NvpBatchMux {
     /// A sink pad that is not the element's yet; its stream has a place, so that activating it finds one.
     pub(super) fn new_pad(&self, template: &gst::PadTemplate, number: u32) -> NvpBatchMuxPad {
@@ -155,7 +163,7 @@ impl NvpBatchMux {
         let Some(key) = pad.imp().key() else { return };
         let mut state = lock(&self.state);
         let Some(state) = state.as_mut() else { return };
-        state.former.flush(key);
+        state.former.flush(key, Word::outlives_a_flush);
         if let Some(member) = state.members.get_mut(&key) {
             member.flushing = flushing;
             member.room.notify_all();

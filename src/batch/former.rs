@@ -132,17 +132,17 @@ impl<F, E> Former<F, E> {
     pub fn remove(&mut self, key: StreamKey, word: E) {
         let Some(mut line) = self.lines.remove(&key) else { return };
         let told = line.known && !line.is_over();
-        line.clear();
+        line.clear(|_| false);
         self.gone.add(&line.counts);
         if told {
             self.parting.push_back((key, word));
         }
     }
 
-    /// Drops all that waits of a stream, which then goes on.
-    pub fn flush(&mut self, key: StreamKey) {
+    /// Drops the frames that wait of a stream, and the events that are not to be kept; the stream then goes on.
+    pub fn flush(&mut self, key: StreamKey, keep: impl Fn(&E) -> bool) {
         if let Some(line) = self.lines.get_mut(&key) {
-            line.clear();
+            line.clear(keep);
             line.ended = false;
         }
     }

@@ -147,11 +147,9 @@ impl<F, E> Line<F, E> {
         Some(frame)
     }
 
-    /// Drops all that waits, and says how many frames that were.
-    pub(super) fn clear(&mut self) -> usize {
-        let dropped = std::mem::take(&mut self.frames);
-        self.counts.flushed += dropped as u64;
-        self.waiting.clear();
-        dropped
+    /// Drops the frames that wait, and the events that are not to be kept.
+    pub(super) fn clear(&mut self, keep: impl Fn(&E) -> bool) {
+        self.counts.flushed += std::mem::take(&mut self.frames) as u64;
+        self.waiting.retain(|waiting| matches!(waiting, Waiting::Event(event) if keep(event)));
     }
 }

@@ -157,8 +157,13 @@ fn files_have_to_wait_and_cameras_lose_what_is_old() {
     );
     let events = (0..300).filter(|_| files.push_event(keys[0], "tags", Mark::None).is_ok()).count();
     assert_eq!(events, 256, "events are bounded, too");
-    files.flush(keys[0]);
+    files.push_event(keys[0], "caps", Mark::None).unwrap_err();
+    files.flush(keys[0], |_| false);
+    files.push_event(keys[0], "caps", Mark::None).unwrap();
+    files.push_event(keys[0], "gap", Mark::None).unwrap();
+    files.flush(keys[0], |event| *event == "caps");
     assert!(push(&mut files, keys[0], 9, 0).is_ok());
+    assert_eq!(taken(&mut files, 0), ["0:caps", "0:9"]);
 }
 
 #[test]
@@ -244,7 +249,7 @@ proptest! {
                     let (key, _) = streams[i % streams.len()];
                     prop_assert!(former.push_event(key, (key, number), Mark::None).is_ok());
                 }
-                Step::Flush(i) => former.flush(streams[i % streams.len()].0),
+                Step::Flush(i) => former.flush(streams[i % streams.len()].0, |(_, number)| number.is_multiple_of(2)),
                 Step::Remove(i) if streams.len() > 1 => {
                     let (key, _) = streams.remove(i % streams.len());
                     former.remove(key, (key, number));
