@@ -35,6 +35,10 @@ impl Log {
         self.lines.lock().unwrap().get(&pad).cloned().unwrap_or_default()
     }
 
+    pub(crate) fn forget(&self, pad: u32) {
+        self.lines.lock().unwrap().remove(&pad);
+    }
+
     /// Waits until a pad's lines are as wanted.
     pub(crate) fn wait(&self, pad: u32, wanted: impl Fn(&[String]) -> bool) {
         let started = Instant::now();
@@ -81,16 +85,24 @@ impl Rig {
             added.add(number, "added".into());
             let Some(bin) = bin.upgrade() else { return };
             let sink = gst::ElementFactory::make("fakesink").property("sync", false);
-            let sink = sink.property("async", false).build().unwrap();
+            let sink = sink.property("async", false).name(format!("end-{number}")).build().unwrap();
             bin.add(&sink).unwrap();
             sink.sync_state_with_parent().unwrap();
             pad.link(&sink.static_pad("sink").unwrap()).unwrap();
         });
-        let removed = log.clone();
+        let (removed, bin) = (log.clone(), pipeline.downgrade());
         demux.connect_pad_removed(move |_, pad| {
-            if pad.direction() == gst::PadDirection::Src {
-                removed.add(number(pad), "removed".into());
+            if pad.direction() == gst::PadDirection::Sink {
+                return;
             }
+            let number = number(pad);
+            if let Some(bin) = bin.upgrade()
+                && let Some(sink) = bin.by_name(&format!("end-{number}"))
+            {
+                bin.remove(&sink).unwrap();
+                sink.set_state(gst::State::Null).unwrap();
+            }
+            removed.add(number, "removed".into());
         });
         Self { pipeline, mux, demux, log }
     }
