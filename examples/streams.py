@@ -46,8 +46,8 @@ class Cameras:
 
     def add(self, number):
         name = f"camera-{number:03}"
-        fails = "! identity error-after=20" if number % 3 == 2 else ""
-        launch = f"nvptestsrc is-live=true seed={number} ! video/x-raw,width=320,height=180 {fails}"
+        after = "error-after=20" if number % 3 == 2 else ""
+        launch = f"nvptestsrc is-live=true seed={number} ! video/x-raw,width=320,height=180 ! identity {after}"
         source = Gst.parse_bin_from_description(launch, True)
         source.set_name(name)
         self.pipeline.add(source)

@@ -63,6 +63,9 @@ impl NvpBatchMux {
             Ok(described) => described,
             Err(Unknown::Idle) => return Err(gst::FlowError::Flushing),
             Err(Unknown::Caps(first)) => {
+                if let Some(state) = lock(&self.state).as_mut() {
+                    state.without_caps += 1;
+                }
                 if first {
                     gst::warning!(CAT, obj = pad, "Frames come without caps and are dropped");
                     let stream = pad.imp().stream();
@@ -109,6 +112,9 @@ impl NvpBatchMux {
             gst::EventView::Eos(_) => Mark::End,
             _ => Mark::None,
         };
+        if matches!(event.type_(), gst::EventType::StreamStart | gst::EventType::FlushStop) {
+            self.try_again();
+        }
         pad.imp().see(&event);
         let Some(key) = pad.imp().key() else { return false };
         let stream = pad.imp().stream();
@@ -155,6 +161,16 @@ impl NvpBatchMux {
                 Err(Refused::Full(back)) => what = back,
             }
             guard = room.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Downstream that has had enough may take what begins anew.
+    fn try_again(&self) {
+        if let Some(state) = lock(&self.state).as_mut()
+            && state.refusal == Some(gst::FlowError::Eos)
+        {
+            state.refusal = None;
+            self.work.notify_one();
         }
     }
 

@@ -20,6 +20,7 @@ fn frames_without_caps_are_refused_and_the_others_go_on() {
         good.push(ms).unwrap();
     }
     assert_eq!(rig.message("nvp-stream-refused", 1).get::<String>("reason").unwrap(), "no-caps");
+    assert_eq!(rig.stat::<u64>(&rig.mux, "dropped-no-caps"), 2);
     rig.log.wait_for(0, "40");
     let bad = rig.pad(2, false);
     assert!(bad.pad.push_event(gst::event::StreamStart::new("camera/2")));
@@ -168,6 +169,38 @@ fn who_does_not_take_batches_is_named() {
     let message = bus.pop_filtered(&[gst::MessageType::Error]).unwrap();
     let gst::MessageView::Error(error) = message.view() else { unreachable!() };
     assert!(error.error().to_string().contains("only what nvpbatchmux makes"), "{}", error.error());
+}
+
+/// A muxer whose output the test takes, and answers with what it likes.
+#[test]
+fn who_has_had_enough_may_take_what_begins_anew() {
+    init();
+    let mux = gst::ElementFactory::make("nvpbatchmux").property("max-latency", 0u32).build().unwrap();
+    let pipeline = gst::Pipeline::new();
+    pipeline.add(&mux).unwrap();
+    let rig = Rig { pipeline, demux: mux.clone(), mux, log: Arc::default() };
+    let log = rig.log.clone();
+    let next = gst::Pad::builder(gst::PadDirection::Sink)
+        .event_function(|_, _, _| true)
+        .chain_function(move |_, _, buffer| {
+            let frames = gstnvperception::meta::BatchMeta::get(&buffer).unwrap().frame_count();
+            (0..frames).for_each(|_| log.add(0, "frame".into()));
+            if frames > 0 { Err(gst::FlowError::Eos) } else { Ok(gst::FlowSuccess::Ok) }
+        })
+        .build();
+    next.set_active(true).unwrap();
+    rig.mux.static_pad("src").unwrap().link(&next).unwrap();
+    rig.play();
+    let stream = rig.stream(0, false);
+    for round in 1..=3 {
+        stream.push(0).unwrap();
+        until(|| stream.push(40) == Err(gst::FlowError::Eos));
+        assert_eq!(rig.log.of(0).len(), round, "one is enough");
+        stream.flush();
+    }
+    let second = rig.stream(1, false);
+    second.push(0).unwrap();
+    rig.log.wait(0, |lines| lines.len() == 4);
 }
 
 /// What a program has to do when a source fails: take it out, and the rest goes on.
