@@ -69,11 +69,12 @@ class Cameras:
         if message.type == Gst.MessageType.ERROR:
             error, _ = message.parse_error()
             name = next((n for n, (s, _) in self.sources.items() if message.src.has_as_ancestor(s)), None)
-            if name is None:
-                # An error elsewhere is one of the whole pipeline.
+            if name:
+                print(f"{name} has failed ({error.message}) and is taken out")
+                self.remove(name)
+            elif message.src.has_as_ancestor(self.pipeline):
+                # Not a word of a camera that was taken out: this concerns all of them.
                 raise SystemExit(error.message)
-            print(f"{name} has failed ({error.message}) and is taken out")
-            self.remove(name)
         elif message.type == Gst.MessageType.ELEMENT:
             said = message.get_structure()
             if said.get_name().startswith("nvp-stream-"):

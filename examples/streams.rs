@@ -103,10 +103,13 @@ impl Cameras {
                 };
                 let name =
                     self.sources.iter().find(|(_, source)| culprit(source)).map(|(name, _)| name.clone());
-                // An error elsewhere is one of the whole pipeline.
-                let name = name.ok_or_else(|| error.error().to_string())?;
-                println!("{name} has failed ({}) and is taken out", error.error());
-                self.remove(&name)?;
+                if let Some(name) = name {
+                    println!("{name} has failed ({}) and is taken out", error.error());
+                    self.remove(&name)?;
+                } else if message.src().is_some_and(|src| src.has_as_ancestor(&self.pipeline)) {
+                    // Not a word of a camera that was taken out: this concerns all of them.
+                    return Err(error.error().into());
+                }
             }
             gst::MessageView::Element(element) => {
                 if let Some(said) = element.structure().filter(|s| s.name().starts_with("nvp-stream-")) {

@@ -106,7 +106,7 @@ impl NvpBatchMux {
             }
             gst::EventView::FlushStop(_) => {
                 self.set_flushing(pad, false);
-                Mark::None
+                Mark::Begin
             }
             gst::EventView::StreamStart(_) => Mark::Begin,
             gst::EventView::Eos(_) => Mark::End,
@@ -117,7 +117,7 @@ impl NvpBatchMux {
         }
         pad.imp().see(&event);
         let Some(key) = pad.imp().key() else { return false };
-        let stream = pad.imp().stream();
+        let (stream, kind) = (pad.imp().stream(), event.type_());
         let word = Word { stream: stream.clone(), content: BatchContent::Event(event) };
         let pushed = self.push(key, word, |state, word| {
             state.over = false;
@@ -127,12 +127,14 @@ impl NvpBatchMux {
             gst::debug!(CAT, obj = pad, "An event is dropped: {error}");
             return false;
         }
-        match mark {
-            Mark::Begin => batch::report(&*self.obj(), "nvp-stream-started", &stream, |s| s),
-            Mark::End => {
+        match kind {
+            gst::EventType::StreamStart => {
+                batch::report(&*self.obj(), "nvp-stream-started", &stream, |s| s);
+            }
+            gst::EventType::Eos => {
                 batch::report(&*self.obj(), "nvp-stream-ended", &stream, |s| s.field("reason", "eos"));
             }
-            Mark::None => {}
+            _ => {}
         }
         true
     }

@@ -143,6 +143,23 @@ fn a_stream_that_goes_has_a_last_word_if_anybody_knew_it() {
 }
 
 #[test]
+fn an_end_that_a_flush_takes_away_was_none() {
+    for left in [false, true] {
+        let (mut former, keys) = former(Policy::default(), 1, false);
+        former.push_event(keys[0], "start", Mark::Begin).unwrap();
+        taken(&mut former, 0);
+        former.push_event(keys[0], "end", Mark::End).unwrap();
+        if left {
+            assert_eq!(taken(&mut former, 0), ["0:end"]);
+        }
+        former.flush(keys[0], |_| false);
+        assert_eq!((former.has_ended(keys[0]), former.is_over()), (left, left));
+        former.remove(keys[0], "gone");
+        assert_eq!(taken(&mut former, 0).is_empty(), left, "a last word, unless its end was one");
+    }
+}
+
+#[test]
 fn files_have_to_wait_and_cameras_lose_what_is_old() {
     let (mut files, keys) = former(policy(0, 2), 1, false);
     let pushed: Vec<_> = (0..3).map(|number| push(&mut files, keys[0], number, 0)).collect();
