@@ -117,7 +117,7 @@ impl Cameras {
                 }
             }
             gst::MessageView::Application(_) => {
-                if let Some(branch) = message.src().and_downcast_ref::<gst::Bin>() {
+                if let Some(branch) = message.src().and_then(|src| src.downcast_ref::<gst::Bin>()) {
                     branch.set_state(gst::State::Null)?;
                     self.pipeline.remove(branch)?;
                 }

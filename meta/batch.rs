@@ -258,6 +258,7 @@ impl<'a> BatchRef<'a> {
             content: match item.content {
                 // SAFETY: what was borrowed from a live reference may be given one more.
                 ContentRef::Frame(frame) => BatchContent::Frame(unsafe { from_glib_none(frame.as_ptr()) }),
+                // SAFETY: as above.
                 ContentRef::Event(event) => BatchContent::Event(unsafe { from_glib_none(event.as_ptr()) }),
                 ContentRef::Released => BatchContent::Released,
             },

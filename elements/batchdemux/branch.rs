@@ -76,7 +76,7 @@ impl Branch {
         }
         let segment = stream.segment();
         if segment.is_some() && self.segment != segment {
-            events.extend(segment.as_ref().map(|segment| gst::event::Segment::new(segment)));
+            events.extend(segment.as_ref().map(gst::event::Segment::new));
             self.segment = segment;
         }
         events

@@ -6,3 +6,4 @@ mod identity;
 mod rig;
 mod streams;
 mod trouble;
+mod truth;
