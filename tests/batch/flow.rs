@@ -72,7 +72,7 @@ fn frames_leave_together_by_their_time() {
     rig.mux.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let batch = gstnvperception::meta::BatchMeta::get(info.buffer().unwrap()).unwrap();
         let frames: Vec<_> =
-            batch.frames().map(|(s, f)| (s.pad(), f.pts().map(|pts| pts.mseconds()))).collect();
+            batch.frames().map(|(s, f)| (s.pad(), f.pts().map(gst::ClockTime::mseconds))).collect();
         if !frames.is_empty() {
             sender.send(frames).unwrap();
         }

@@ -102,7 +102,7 @@ fn a_stream_may_begin_after_the_end_and_the_output_begins_again() {
             rig.eos();
         }
         let ended = || rig.mux.static_pad("src").unwrap().sticky_event::<gst::event::Eos>(0).is_some();
-        until(|| ended() == !keep_alive);
+        until(|| ended() != keep_alive);
         first.begin();
         first.push(40).unwrap();
         rig.log.wait_for(0, "40");
