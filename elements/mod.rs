@@ -2,6 +2,7 @@
 
 use gst::glib;
 
+mod batch;
 mod clock;
 mod filter;
 mod layout;
@@ -10,6 +11,8 @@ mod provenance;
 mod signals;
 mod video;
 
+pub mod batchdemux;
+pub mod batchmux;
 pub mod events;
 #[cfg(feature = "onnx")]
 pub mod inference;
@@ -33,6 +36,8 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     }
     #[cfg(feature = "onnx")]
     inference::register(plugin)?;
+    batchmux::register(plugin)?;
+    batchdemux::register(plugin)?;
     tracker::register(plugin)?;
     viewstate::register(plugin)?;
     events::register(plugin)?;

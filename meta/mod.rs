@@ -10,6 +10,7 @@
 //! | [`EventMeta`] | at most one | [`Events`](crate::rules::Events) | none |
 //! | [`ZoneMeta`] | at most one | [`Shapes`](crate::rules::Shapes) | video, size, orientation |
 //! | [`ProvenanceMeta`] | at most one | [`Provenance`](crate::provenance::Provenance) | none |
+//! | [`BatchMeta`] | at most one | [`Batch`]: the frames of several streams | none |
 //!
 //! Attaching needs a writable buffer, not writable memory: behind a `tee` that is a shallow copy of the buffer,
 //! and pixels are never copied. A copy of a buffer shares what is attached by reference counting, and a
@@ -63,6 +64,7 @@
 //! the C layout, its own payloads too. A payload of a layout version that it does not know is carried along and
 //! freed, reported once, and otherwise absent.
 
+mod batch;
 mod detection;
 mod event;
 mod labels;
@@ -77,6 +79,10 @@ mod view;
 mod zone;
 
 pub use crate::provenance::Origin;
+pub use batch::{
+    BATCH_CAPS, Batch, BatchContent, BatchItem, BatchMeta, BatchRef, BatchStream, ContentRef, ItemRef,
+    StreamFacts,
+};
 pub use detection::{DetectionMeta, DetectionsRef};
 pub use event::{EventMeta, EventsRef};
 pub use provenance::{OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef};
@@ -98,6 +104,7 @@ pub fn init() -> bool {
         shared::register::<EventMeta>(),
         shared::register::<ZoneMeta>(),
         shared::register::<ProvenanceMeta>(),
+        shared::register::<BatchMeta>(),
     ];
     kinds.iter().all(|registered| *registered)
 }

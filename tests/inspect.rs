@@ -6,7 +6,9 @@ use gst::glib;
 use gst::prelude::*;
 use serde_json::{Value, json};
 
-const ELEMENTS: [&str; 8] = [
+const ELEMENTS: [&str; 10] = [
+    "nvpbatchdemux",
+    "nvpbatchmux",
     "nvpevents",
     "nvpinference",
     "nvpoverlay",

@@ -7,7 +7,8 @@ use gst::prelude::*;
 use gstnvperception::detection::{Details, Detection, Detections, Keypoint, Parent, Quad, Task};
 use gstnvperception::geometry::BBox;
 use gstnvperception::meta::{
-    DetectionMeta, EventMeta, Origin, ProvenanceMeta, SignalMeta, TrackMeta, TruthMeta, ViewMeta, ZoneMeta,
+    Batch, BatchItem, BatchMeta, BatchStream, DetectionMeta, EventMeta, Origin, ProvenanceMeta, SignalMeta,
+    StreamFacts, TrackMeta, TruthMeta, ViewMeta, ZoneMeta,
 };
 use gstnvperception::provenance::{Outcome, Stage};
 use gstnvperception::rules::{
@@ -171,6 +172,26 @@ fn attach(buffer: &mut gst::BufferRef) {
         origin,
         Stage { element: "two".into(), provider: None, outcome: skipped, ..stage },
     );
+    BatchMeta::set(buffer, batch());
+}
+
+fn batch() -> Batch {
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    let stream = BatchStream::new(StreamFacts {
+        pad: 4,
+        id: "rtsp://door".into(),
+        name: "door".into(),
+        caps: "video/x-raw,width=64".parse().ok(),
+        segment: Some(segment.upcast()),
+    });
+    let mut frame = gst::Buffer::new();
+    frame.get_mut().unwrap().set_pts(gst::ClockTime::from_nseconds(77));
+    let items = vec![
+        BatchItem::frame(stream.clone(), frame),
+        BatchItem::event(stream, gst::event::Eos::new()),
+        BatchItem::released(BatchStream::new(StreamFacts { pad: 5, ..StreamFacts::default() })),
+    ];
+    Batch { items }
 }
 
 #[test]
@@ -201,6 +222,7 @@ fn c_reads_what_rust_attached() {
          truth 8: 5 bus 0.50 at 0.25,0.50,0.75,1.25 zoom 1.5 preset 2 of 1.0; \
          app b.c 2.5 7; run 11 busy yard state 1 for 0 new 1 track 9 count 1 2 3 4 at 5; \
          gate kind 1 hold 2 0.75,0.50 4/6 by 0.5 of 3; \
-         door 9: two  1 interval 6; one CPU 0  6;"
+         door 9: two  1 interval 6; one CPU 0  6; \
+         batch: 4 door rtsp://door video/x-raw time frame 77, 4 door rtsp://door video/x-raw time eos, 5   - - released,;"
     );
 }

@@ -242,6 +242,11 @@ fn reidentify() {
 }
 
 #[test]
+fn mosaic() {
+    Place::new("mosaic").run("mosaic.launch");
+}
+
+#[test]
 fn scene() {
     Place::new("scene").run("scene.launch");
 }
@@ -306,6 +311,7 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
             "json",
             "live",
             "loiter",
+            "mosaic",
             "mot",
             "reidentify",
             "replay",
