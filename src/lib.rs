@@ -10,6 +10,7 @@
 
 mod assignment;
 pub mod cascade;
+pub mod coordinator;
 pub mod detection;
 pub mod draw;
 pub mod geometry;
