@@ -7,6 +7,7 @@
 //! | [`ViewMeta`] | at most one | [`View`](crate::view::View) | video, size, orientation |
 //! | [`TruthMeta`] | at most one | [`Truth`](crate::scene::Truth) | video, size, orientation |
 //! | [`ProvenanceMeta`] | at most one | [`Provenance`](crate::provenance::Provenance) | none |
+//! | [`BatchMeta`] | at most one | [`Batch`]: the frames of several streams | none |
 //!
 //! Attaching needs a writable buffer, not writable memory: behind a `tee` that is a shallow copy of the buffer,
 //! and pixels are never copied. A copy of a buffer shares what is attached by reference counting, and a
@@ -60,6 +61,7 @@
 //! the C layout, its own payloads too. A payload of a layout version that it does not know is carried along and
 //! freed, reported once, and otherwise absent.
 
+mod batch;
 mod detection;
 mod labels;
 mod mapping;
@@ -71,6 +73,10 @@ mod truth;
 mod view;
 
 pub use crate::provenance::Origin;
+pub use batch::{
+    BATCH_CAPS, Batch, BatchContent, BatchItem, BatchMeta, BatchRef, BatchStream, ContentRef, ItemRef,
+    StreamFacts,
+};
 pub use detection::{DetectionMeta, DetectionsRef};
 pub use provenance::{OutcomeRef, ProvenanceMeta, ProvenanceRef, StageRef};
 pub use track::{TrackMeta, TracksRef};
@@ -86,6 +92,7 @@ pub fn init() -> bool {
         shared::register::<ViewMeta>(),
         shared::register::<TruthMeta>(),
         shared::register::<ProvenanceMeta>(),
+        shared::register::<BatchMeta>(),
     ];
     kinds.iter().all(|registered| *registered)
 }

@@ -27,6 +27,7 @@ G_BEGIN_DECLS
 #define NVP_VIEW_META_API "NvpViewMetaAPI"
 #define NVP_TRUTH_META_API "NvpTruthMetaAPI"
 #define NVP_PROVENANCE_META_API "NvpProvenanceMetaAPI"
+#define NVP_BATCH_META_API "NvpBatchMetaAPI"
 
 typedef struct NvpHeader NvpHeader;
 
@@ -365,6 +366,38 @@ typedef struct {
   guint32 reserved;
 } NvpProvenance;
 
+/* What is known of a stream at some place in it: a payload of its own, shared by the items of a batch. */
+typedef struct {
+  NvpHeader header;
+  guint32 pad;                  /* number of the pad that the stream came in on */
+  guint32 reserved;
+  NvpText id;                   /* in its stream-start event; empty before that */
+  NvpText name;                 /* what people call it; empty when it has no other name than its id */
+  GstCaps *caps;                /* or NULL; these two are not to be changed */
+  GstSegment *segment;          /* or NULL */
+} NvpStream;
+
+typedef enum {
+  NVP_BATCH_FRAME = 0,
+  NVP_BATCH_EVENT = 1,          /* a serialised event of the stream */
+  NVP_BATCH_RELEASED = 2        /* the stream's pad was released: nothing more comes */
+} NvpBatchKind;
+
+typedef struct {
+  const NvpStream *stream;
+  GstBuffer *buffer;            /* of a frame, not to be changed: others may hold the batch */
+  GstEvent *event;              /* of an event */
+  guint32 kind;                 /* NvpBatchKind */
+  guint32 reserved;
+} NvpBatchItem;
+
+/* The frames of several streams and the events between them; those of one stream are in its order. */
+typedef struct {
+  NvpHeader header;
+  const NvpBatchItem *items;
+  gsize count;
+} NvpBatch;
+
 #if GLIB_SIZEOF_VOID_P == 8
 G_STATIC_ASSERT (sizeof (NvpHeader) == 16);
 G_STATIC_ASSERT (sizeof (NvpDetection) == 24);
@@ -384,6 +417,9 @@ G_STATIC_ASSERT (sizeof (NvpView) == 184);
 G_STATIC_ASSERT (sizeof (NvpTrueObject) == 32);
 G_STATIC_ASSERT (sizeof (NvpTruth) == 264);
 G_STATIC_ASSERT (sizeof (NvpProvenance) == 152);
+G_STATIC_ASSERT (sizeof (NvpStream) == 72);
+G_STATIC_ASSERT (sizeof (NvpBatchItem) == 32);
+G_STATIC_ASSERT (sizeof (NvpBatch) == 32);
 #endif
 
 static inline void
@@ -513,6 +549,15 @@ nvp_buffer_get_provenance (GstBuffer * buffer)
 
   return (const NvpProvenance *)
       nvp_buffer_iterate (buffer, NVP_PROVENANCE_META_API, sizeof (NvpProvenance), &state);
+}
+
+/* The batch, or NULL when the buffer is none. */
+static inline const NvpBatch *
+nvp_buffer_get_batch (GstBuffer * buffer)
+{
+  gpointer state = NULL;
+
+  return (const NvpBatch *) nvp_buffer_iterate (buffer, NVP_BATCH_META_API, sizeof (NvpBatch), &state);
 }
 
 /* The name of a class; no text when it has none. */

@@ -32,6 +32,13 @@ pub(super) struct Header {
     functions: *const Functions,
 }
 
+impl Header {
+    /// True when this copy of the crate can read the payload as a structure of `size` bytes.
+    pub(super) fn is_read_as(&self, size: usize) -> bool {
+        self.version == LAYOUT_VERSION && self.size as usize >= size
+    }
+}
+
 /// How any copy of the crate shares a payload. Both functions may be called from any thread.
 #[repr(C)]
 struct Functions {
@@ -138,6 +145,7 @@ pub(super) unsafe trait Kind: Sized + 'static {
 }
 
 /// A counted reference to a payload, of any layout version and from any copy of the crate.
+#[repr(transparent)]
 pub(super) struct Payload(NonNull<Header>);
 
 // SAFETY: a payload is immutable, and its functions may be called from any thread.
@@ -175,6 +183,13 @@ impl Payload {
 
     fn into_raw(self) -> *const Header {
         ManuallyDrop::new(self).0.as_ptr()
+    }
+}
+
+impl Clone for Payload {
+    fn clone(&self) -> Self {
+        // SAFETY: this reference keeps the payload alive.
+        unsafe { Self::retain(self.0) }
     }
 }
 
@@ -333,8 +348,9 @@ pub(super) unsafe fn view<'a, K: Kind>(meta: *const ffi::GstMeta) -> Option<&'a 
 /// `header` is null or that of a payload of kind `K` that lives for `'a`.
 pub(super) unsafe fn checked<'a, K: Kind>(header: *const Header) -> Option<&'a K::View> {
     // SAFETY: the caller's promise; every version starts with a header.
-    let (version, size) = unsafe { header.as_ref().map(|h| (h.version, h.size))? };
-    if version != LAYOUT_VERSION || (size as usize) < size_of::<K::View>() {
+    let (version, size, known) =
+        unsafe { header.as_ref().map(|h| (h.version, h.size, h.is_read_as(size_of::<K::View>())))? };
+    if !known {
         let why = format!("left alone: layout {version} of {size} bytes, this copy reads {LAYOUT_VERSION}");
         K::types().report(K::NAME, &why);
         return None;

@@ -91,6 +91,28 @@ pub(super) unsafe fn transform<K: Picture>(
     GTRUE
 }
 
+/// The transform function of a kind that a copy of the whole buffer keeps and anything else drops.
+///
+/// # Safety
+/// As [`transform`].
+pub(super) unsafe fn copy_only<K: Kind>(
+    out: *mut ffi::GstBuffer,
+    meta: *mut ffi::GstMeta,
+    what: u32,
+    data: gpointer,
+) -> gboolean {
+    if what != QUARKS.copy.into_glib() {
+        return GFALSE;
+    }
+    // SAFETY: the caller's promise; GStreamer documents this structure for a copy.
+    let payload = unsafe { copied(meta, data.cast::<ffi::GstMetaTransformCopy>().as_ref()) };
+    if let Some(payload) = payload {
+        // SAFETY: `out` is writable, and GStreamer lets nothing else use it during the call.
+        unsafe { shared::attach::<K>(out, payload) };
+    }
+    GTRUE
+}
+
 /// The same payload, whatever its layout, unless only a part of the frame's bytes is copied.
 ///
 /// # Safety

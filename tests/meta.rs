@@ -12,7 +12,8 @@ use gstnvperception::detection::{Details, Detection, Detections, Keypoint, Paren
 use gstnvperception::geometry::BBox;
 use gstnvperception::homography;
 use gstnvperception::meta::{
-    DetectionMeta, DetectionsRef, OutcomeRef, ProvenanceMeta, TrackMeta, TruthMeta, ViewMeta,
+    Batch, BatchContent, BatchItem, BatchMeta, BatchStream, ContentRef, DetectionMeta, DetectionsRef,
+    OutcomeRef, ProvenanceMeta, StreamFacts, TrackMeta, TruthMeta, ViewMeta,
 };
 use gstnvperception::provenance::{Origin, Outcome, Stage};
 use gstnvperception::scene::{TrueObject, TrueView, Truth};
@@ -482,4 +483,121 @@ fn metas_may_be_read_and_freed_on_other_threads() {
         }
     });
     assert!(buffers.iter().all(|b| model(b, "det").is_some()));
+}
+
+fn camera(pad: u32) -> BatchStream {
+    let id = format!("camera/{pad}").into();
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    let (caps, segment) = (CAPS.parse().ok(), Some(segment.upcast()));
+    BatchStream::new(StreamFacts {
+        pad,
+        id,
+        name: if pad == 1 { "door".into() } else { "".into() },
+        caps,
+        segment,
+    })
+}
+
+/// A batch buffer with the frames 0 and 1 of two streams, and the end of the second one.
+fn batch() -> gst::Buffer {
+    let mut buffer = gst::Buffer::new();
+    let items = vec![
+        BatchItem::event(camera(0), gst::event::Gap::new(gst::ClockTime::SECOND, None)),
+        BatchItem::frame(camera(0), frame(0)),
+        BatchItem::frame(camera(1), frame(1)),
+        BatchItem::event(camera(1), gst::event::Eos::new()),
+        BatchItem::released(camera(1)),
+    ];
+    BatchMeta::set(buffer.get_mut().unwrap(), Batch { items });
+    buffer
+}
+
+#[test]
+fn a_batch_says_of_each_thing_whose_it_is() {
+    init();
+    let buffer = batch();
+    let batch = BatchMeta::get(&buffer).unwrap();
+    let kinds: Vec<_> = batch
+        .items()
+        .map(|item| match item.content {
+            ContentRef::Frame(frame) => (item.stream.pad(), format!("{:?}", frame.pts().unwrap().mseconds())),
+            ContentRef::Event(event) => (item.stream.pad(), format!("{:?}", event.type_())),
+            ContentRef::Released => (item.stream.pad(), "released".into()),
+        })
+        .collect();
+    let wanted = [(0, "Gap"), (0, "0"), (1, "33"), (1, "Eos"), (1, "released")];
+    assert_eq!(kinds, wanted.map(|(pad, what)| (pad, what.to_owned())));
+    let streams: Vec<_> = batch.frames().map(|(stream, _)| (stream.id(), stream.name())).collect();
+    assert_eq!(streams, [("camera/0", "camera/0"), ("camera/1", "door")]);
+    let (stream, _) = batch.frames().next().unwrap();
+    assert_eq!(stream.caps().unwrap().to_string(), CAPS.parse::<gst::Caps>().unwrap().to_string());
+    assert_eq!(stream.segment().unwrap().format(), gst::Format::Time);
+    assert!(stream.is_same(&stream.clone()) && !stream.is_same(&camera(0)));
+    assert!(BatchMeta::get(&frame(0)).is_none());
+}
+
+#[test]
+fn frames_of_a_batch_are_changed_in_place_when_nobody_else_has_them() {
+    init();
+    let mut buffer = batch();
+    let before: Vec<_> = BatchMeta::get(&buffer).unwrap().frames().map(|(_, f)| f.as_ptr()).collect();
+    let r = buffer.get_mut().unwrap();
+    let mut taken = BatchMeta::take(r).unwrap();
+    assert!(BatchMeta::get(r).is_none());
+    for (stream, frame) in taken.frames_mut() {
+        let seen = vec![Detection { class_id: stream.pad() as i32, ..Detection::default() }];
+        let frame = frame.get_mut().expect("nobody else has it");
+        DetectionMeta::add(frame, Detections { model: "m".into(), items: seen, ..Detections::default() });
+    }
+    BatchMeta::set(r, taken);
+    let after = BatchMeta::get(&buffer).unwrap();
+    assert!(after.frames().map(|(_, f)| f.as_ptr()).eq(before));
+    for (stream, frame) in after.frames() {
+        let seen = model(frame, "m").unwrap();
+        assert_eq!(seen.items[0].class_id, stream.pad() as i32);
+    }
+    assert_eq!(after.items().count(), 5);
+}
+
+#[test]
+fn copies_of_a_batch_share_its_frames_until_they_are_made_writable() {
+    init();
+    let buffer = batch();
+    let mut copies = [buffer.copy(), buffer.copy_deep().unwrap()];
+    for copy in &mut copies {
+        let first = |b: &gst::Buffer| BatchMeta::get(b).unwrap().frames().next().unwrap().1.as_ptr();
+        assert_eq!(first(copy), first(&buffer));
+        let r = copy.make_mut();
+        let mut taken = BatchMeta::take(r).unwrap();
+        for (_, frame) in taken.frames_mut() {
+            assert!(frame.get_mut().is_none(), "the other branch has it too");
+            TrackMeta::remove(frame.make_mut());
+        }
+        BatchMeta::set(r, taken);
+        let (own, other) = (BatchMeta::get(copy).unwrap(), BatchMeta::get(&buffer).unwrap());
+        assert!(own.frames().all(|(_, f)| TrackMeta::get(f).is_none()));
+        assert!(other.frames().all(|(_, f)| TrackMeta::get(f).is_some()));
+        for ((_, a), (_, b)) in own.frames().zip(other.frames()) {
+            assert_eq!(a.peek_memory(0).as_ptr(), b.peek_memory(0).as_ptr(), "no pixel was copied");
+        }
+    }
+}
+
+#[test]
+fn a_batch_holds_its_frames_as_long_as_it_lives() {
+    init();
+    let frame = frame(0);
+    let mut buffer = gst::Buffer::new();
+    let items = vec![BatchItem::frame(camera(0), frame.clone())];
+    BatchMeta::set(buffer.get_mut().unwrap(), Batch { items });
+    let mut frame = frame;
+    assert!(frame.get_mut().is_none());
+    let copy = buffer.copy();
+    drop(buffer);
+    assert!(frame.get_mut().is_none());
+    drop(copy);
+    assert!(frame.get_mut().is_some());
+    let owned = BatchMeta::get(&batch()).unwrap().to_owned();
+    let last = owned.items.last().unwrap();
+    assert!(matches!(last.content, BatchContent::Released) && last.stream.name() == "door");
 }

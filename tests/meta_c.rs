@@ -6,7 +6,10 @@ use std::process::Command;
 use gst::prelude::*;
 use gstnvperception::detection::{Details, Detection, Detections, Keypoint, Parent, Quad, Task};
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{DetectionMeta, Origin, ProvenanceMeta, TrackMeta, TruthMeta, ViewMeta};
+use gstnvperception::meta::{
+    Batch, BatchItem, BatchMeta, BatchStream, DetectionMeta, Origin, ProvenanceMeta, StreamFacts, TrackMeta,
+    TruthMeta, ViewMeta,
+};
 use gstnvperception::provenance::{Outcome, Stage};
 use gstnvperception::scene::{TrueObject, TrueView, Truth};
 use gstnvperception::track::{
@@ -125,6 +128,26 @@ fn attach(buffer: &mut gst::BufferRef) {
         origin,
         Stage { element: "two".into(), provider: None, outcome: skipped, ..stage },
     );
+    BatchMeta::set(buffer, batch());
+}
+
+fn batch() -> Batch {
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    let stream = BatchStream::new(StreamFacts {
+        pad: 4,
+        id: "rtsp://door".into(),
+        name: "door".into(),
+        caps: "video/x-raw,width=64".parse().ok(),
+        segment: Some(segment.upcast()),
+    });
+    let mut frame = gst::Buffer::new();
+    frame.get_mut().unwrap().set_pts(gst::ClockTime::from_nseconds(77));
+    let items = vec![
+        BatchItem::frame(stream.clone(), frame),
+        BatchItem::event(stream, gst::event::Eos::new()),
+        BatchItem::released(BatchStream::new(StreamFacts { pad: 5, ..StreamFacts::default() })),
+    ];
+    Batch { items }
 }
 
 #[test]
@@ -153,6 +176,7 @@ fn c_reads_what_rust_attached() {
          segment of 3 in 2 from 90 to 10 opened 3 closed 3 by 6 of 0.5 path 2.50 at 50 0.25,0.75; \
          view 3.4 phase 3 motion 2 source 3 valid 0 by 0.75 known 1 shift 0.50 at home; \
          truth 8: 5 bus 0.50 at 0.25,0.50,0.75,1.25 zoom 1.5 preset 2 of 1.0; \
-         door 9: two  1 interval 6; one CPU 0  6;"
+         door 9: two  1 interval 6; one CPU 0  6; \
+         batch: 4 door rtsp://door video/x-raw time frame 77, 4 door rtsp://door video/x-raw time eos, 5   - - released,;"
     );
 }

@@ -10,6 +10,27 @@ typedef GstBaseTransformClass MetaReaderClass;
 
 G_DEFINE_TYPE (MetaReader, meta_reader, GST_TYPE_BASE_TRANSFORM)
 
+static void
+say_batch (GString * said, const NvpBatch * batch)
+{
+  g_string_append (said, " batch:");
+  for (gsize i = 0; i < batch->count; i++) {
+    const NvpBatchItem *item = &batch->items[i];
+    const NvpStream *s = item->stream;
+
+    g_string_append_printf (said, " %u %.*s %.*s %s %s ", s->pad, TEXT (s->name), TEXT (s->id),
+        s->caps ? gst_structure_get_name (gst_caps_get_structure (s->caps, 0)) : "-",
+        s->segment ? gst_format_get_name (s->segment->format) : "-");
+    if (item->kind == NVP_BATCH_FRAME)
+      g_string_append_printf (said, "frame %" G_GUINT64_FORMAT ",", GST_BUFFER_PTS (item->buffer));
+    else if (item->kind == NVP_BATCH_EVENT)
+      g_string_append_printf (said, "%s,", GST_EVENT_TYPE_NAME (item->event));
+    else
+      g_string_append (said, "released,");
+  }
+  g_string_append_c (said, ';');
+}
+
 static GstFlowReturn
 meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
 {
@@ -20,6 +41,7 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
   const NvpView *view = nvp_buffer_get_view (buffer);
   const NvpTruth *truth = nvp_buffer_get_truth (buffer);
   const NvpProvenance *stage = nvp_buffer_get_provenance (buffer);
+  const NvpBatch *batch = nvp_buffer_get_batch (buffer);
 
   while ((detections = nvp_buffer_iterate_detections (buffer, &state))) {
     g_string_append_printf (said, "%.*s task %u %" G_GUINT64_FORMAT " before %" G_GINT64_FORMAT ":",
@@ -95,6 +117,8 @@ meta_reader_transform_ip (GstBaseTransform * reader, GstBuffer * buffer)
     g_string_append_printf (said, " %.*s %.*s %u %.*s %u;", TEXT (stage->element), TEXT (stage->provider),
         stage->outcome, TEXT (stage->reason), stage->generation);
   }
+  if (batch)
+    say_batch (said, batch);
   gst_element_post_message (GST_ELEMENT (reader), gst_message_new_element (GST_OBJECT (reader),
           gst_structure_new ("meta-reader", "said", G_TYPE_STRING, said->str, NULL)));
   g_string_free (said, TRUE);
