@@ -128,11 +128,6 @@ impl Coordinator {
         &self.policy
     }
 
-    /// Makes batches by other rules from now on; the streams and the frames that wait stay.
-    pub fn set_policy(&mut self, policy: Policy) {
-        self.policy = Policy { batch: policy.batch.max(1), workers: policy.workers.max(1), ..policy };
-    }
-
     /// A stream with at most `limit` (at least 1) frames in the queue and in the model at once. Returns its number,
     /// which no other stream ever gets.
     pub fn join(&mut self, limit: usize) -> u64 {
@@ -235,23 +230,23 @@ impl Coordinator {
         self.counts.formation.record(now.saturating_sub(oldest));
     }
 
-    /// A batch that was taken at `taken` is done.
-    pub fn finish(&mut self, batch: &[Place], taken: u64, now: u64) {
+    /// A batch with frames of these streams, which was taken at `taken`, is done.
+    pub fn finish(&mut self, batch: impl IntoIterator<Item = u64>, taken: u64, now: u64) {
         self.counts.processing.record(now.saturating_sub(taken));
-        for place in batch {
-            let Some(stream) = self.streams.get_mut(&place.stream) else { continue };
-            stream.running = stream.running.saturating_sub(1);
-            if stream.held > 0 && stream.may_add() {
-                stream.held -= 1;
-                stream.queued += 1;
-                self.queue.push_back(Place { stream: place.stream, since: now });
+        for stream in batch {
+            let Some(state) = self.streams.get_mut(&stream) else { continue };
+            state.running = state.running.saturating_sub(1);
+            if state.held > 0 && state.may_add() {
+                state.held -= 1;
+                state.queued += 1;
+                self.queue.push_back(Place { stream, since: now });
             }
         }
     }
 
-    /// A stream did not wait for a result any longer.
-    pub fn timed_out(&mut self) {
-        self.counts.timed_out += 1;
+    /// Streams did not wait for so many results any longer.
+    pub fn timed_out(&mut self, frames: usize) {
+        self.counts.timed_out += frames as u64;
     }
 
     /// Frames in the batches that left, as a share of those there was room for; 0 before the first.
@@ -286,8 +281,7 @@ mod tests {
     }
 
     fn done(coordinator: &mut Coordinator, streams: &[u64], now: u64) {
-        let batch: Vec<_> = streams.iter().map(|stream| Place { stream: *stream, since: 0 }).collect();
-        coordinator.finish(&batch, now, now);
+        coordinator.finish(streams.iter().copied(), now, now);
     }
 
     /// All streams have had their first frame in the model.
@@ -392,7 +386,7 @@ mod tests {
             let first = (0..running.len()).min_by_key(|i| running[*i].0).unwrap();
             let (end, batch) = running.remove(first);
             now = end;
-            coordinator.finish(&batch, 0, now);
+            coordinator.finish(batch.iter().map(|place| place.stream), 0, now);
             for place in &batch {
                 done[place.stream as usize - 1] += 1;
                 coordinator.submit(place.stream, Patience::Waits, now);
@@ -467,7 +461,7 @@ mod tests {
                     Step::Finish => {
                         let Some(batch) = running.pop_front() else { continue };
                         served += batch.len();
-                        coordinator.finish(&batch, now, now);
+                        coordinator.finish(batch.iter().map(|place| place.stream), now, now);
                     }
                     Step::Pass(time) => now += time,
                 }

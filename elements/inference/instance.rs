@@ -1,0 +1,117 @@
+//! Models that elements of the process share, by name.
+//!
+//! The first element that names an instance loads it, the others wait for that, and the last one that lets go of it
+//! unloads it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use super::pool::Pool;
+use super::settings::Settings;
+use super::task::lock;
+use super::trouble::Trouble;
+
+struct Entry {
+    settings: Arc<Settings>,
+    /// The element that loads or has loaded it, for messages.
+    loader: String,
+    /// `None` while it is being loaded.
+    pool: Option<Weak<Pool>>,
+}
+
+static INSTANCES: Mutex<BTreeMap<Arc<str>, Entry>> = Mutex::new(BTreeMap::new());
+static CHANGED: Condvar = Condvar::new();
+
+/// Takes a name back when loading ends without a model, be it by a panic.
+struct Claim {
+    name: Arc<str>,
+    loaded: bool,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.loaded {
+            let entry = lock(&INSTANCES).remove(&self.name);
+            drop(entry);
+        }
+        CHANGED.notify_all();
+    }
+}
+
+/// The instance of this name, loaded by `load` unless it is there already.
+///
+/// # Errors
+/// What `load` says, that the settings are not those it is loaded with, or that it is not loaded within
+/// the `startup-timeout`.
+pub(super) fn join(
+    name: &Arc<str>,
+    settings: &Settings,
+    element: &str,
+    load: impl FnOnce() -> Result<Pool, Trouble>,
+) -> Result<Arc<Pool>, Trouble> {
+    if let Some(pool) = find(name, settings, element)? {
+        return Ok(pool);
+    }
+    let mut claim = Claim { name: name.clone(), loaded: false };
+    let pool = Arc::new(load()?);
+    if let Some(entry) = lock(&INSTANCES).get_mut(name) {
+        entry.pool = Some(Arc::downgrade(&pool));
+        claim.loaded = true;
+    }
+    Ok(pool)
+}
+
+/// The instance of this name, once it is loaded; `None` when it is the caller's turn to load it.
+fn find(name: &Arc<str>, settings: &Settings, element: &str) -> Result<Option<Arc<Pool>>, Trouble> {
+    let patience = Duration::from_millis(settings.sharing.startup_timeout.into());
+    let begun = Instant::now();
+    let mut instances = lock(&INSTANCES);
+    loop {
+        let Some(entry) = instances.get(name) else { break };
+        match &entry.pool {
+            Some(pool) => {
+                let Some(pool) = pool.upgrade() else { break };
+                let loader = entry.loader.clone();
+                // The pool may be the last reference to it: it must not end under the lock.
+                drop(instances);
+                return fits(name, settings, &pool.settings(), &loader).map(|()| Some(pool));
+            }
+            None => fits(name, settings, &entry.settings, &entry.loader)?,
+        }
+        let waited = begun.elapsed();
+        if !patience.is_zero() && waited >= patience {
+            return Err(Trouble::new(
+                &gst::LibraryError::Init,
+                format!(
+                    "Model instance \"{name}\" is still being loaded by {} after {} ms; startup-timeout says how long \
+                     to wait",
+                    entry.loader,
+                    waited.as_millis()
+                ),
+            ));
+        }
+        let left = if patience.is_zero() { Duration::from_secs(3600) } else { patience - waited };
+        let waited = CHANGED.wait_timeout(instances, left);
+        instances = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+    }
+    let entry = Entry { settings: Arc::new(settings.clone()), loader: element.to_owned(), pool: None };
+    instances.retain(|_, entry| entry.pool.as_ref().is_none_or(|pool| pool.strong_count() > 0));
+    instances.insert(name.clone(), entry);
+    Ok(None)
+}
+
+fn fits(name: &str, settings: &Settings, loaded: &Settings, loader: &str) -> Result<(), Trouble> {
+    let differences = settings.differences(loaded);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        &gst::LibraryError::Settings,
+        format!(
+            "Model instance \"{name}\" was loaded by {loader} with other settings: {}. Set the same on every element \
+             that shares it, or choose another model-instance",
+            differences.join(", ")
+        ),
+    ))
+}
