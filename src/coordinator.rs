@@ -86,13 +86,26 @@ impl Stream {
     }
 }
 
+/// What a batch took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Nanoseconds.
+    pub took: u64,
+    /// Runs of the model.
+    pub runs: u64,
+    /// Pictures in them.
+    pub pictures: u64,
+}
+
 /// What was counted and timed.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     /// Batches that left.
     pub batches: u64,
-    /// Frames in them.
-    pub frames: u64,
+    /// Runs of the model for them: more than one where a batch had more pictures than a run takes.
+    pub runs: u64,
+    /// Pictures in the runs: a frame may have several, or none.
+    pub pictures: u64,
     /// Frames that were announced and not rejected.
     pub submitted: u64,
     /// Frames that found the queue full.
@@ -225,14 +238,19 @@ impl Coordinator {
             self.streams.values_mut().filter(|stream| stream.may_add()).for_each(|s| s.active = false);
         }
         self.counts.batches += 1;
-        self.counts.frames += batch.len() as u64;
         let oldest = batch.first().map_or(now, |place| place.since);
         self.counts.formation.record(now.saturating_sub(oldest));
     }
 
-    /// A batch with frames of these streams, which was taken at `taken`, is done.
-    pub fn finish(&mut self, batch: impl IntoIterator<Item = u64>, taken: u64, now: u64) {
-        self.counts.processing.record(now.saturating_sub(taken));
+    /// Counts what a batch took.
+    pub fn count(&mut self, effort: Effort) {
+        self.counts.runs += effort.runs;
+        self.counts.pictures += effort.pictures;
+        self.counts.processing.record(effort.took);
+    }
+
+    /// A batch with frames of these streams is done.
+    pub fn finish(&mut self, batch: impl IntoIterator<Item = u64>, now: u64) {
         for stream in batch {
             let Some(state) = self.streams.get_mut(&stream) else { continue };
             state.running = state.running.saturating_sub(1);
@@ -249,10 +267,10 @@ impl Coordinator {
         self.counts.timed_out += frames as u64;
     }
 
-    /// Frames in the batches that left, as a share of those there was room for; 0 before the first.
+    /// Pictures in the runs of the model, as a share of those there was room for; 0 before the first.
     pub fn fill_ratio(&self) -> f64 {
-        let room = self.counts.batches as f64 * self.policy.batch as f64;
-        if room > 0.0 { self.counts.frames as f64 / room } else { 0.0 }
+        let room = self.counts.runs as f64 * self.policy.batch as f64;
+        if room > 0.0 { self.counts.pictures as f64 / room } else { 0.0 }
     }
 }
 
@@ -281,7 +299,8 @@ mod tests {
     }
 
     fn done(coordinator: &mut Coordinator, streams: &[u64], now: u64) {
-        coordinator.finish(streams.iter().copied(), now, now);
+        coordinator.count(Effort { took: 1, runs: 1, pictures: streams.len() as u64 });
+        coordinator.finish(streams.iter().copied(), now);
     }
 
     /// All streams have had their first frame in the model.
@@ -324,7 +343,8 @@ mod tests {
         assert_eq!(full.turn(1), Turn::WaitUntil(1 + 10 * MS));
         full.submit(ids[0], Patience::Waits, 2);
         assert_eq!(taken(&mut full, 2), [ids[1], ids[0]]);
-        assert_eq!(full.fill_ratio(), 5.0 / 8.0, "three alone, then two together");
+        done(&mut full, &[ids[1], ids[0]], 3);
+        assert_eq!(full.fill_ratio(), 5.0 / 4.0, "three in a run that has two places, then two");
     }
 
     #[test]
@@ -367,7 +387,12 @@ mod tests {
 
     /// Workers whose time is so much a batch and so much a frame, and streams that always have a frame. Returns how
     /// many frames of each stream were done.
-    fn served(streams: usize, policy: Policy, (batch_time, frame_time): (u64, u64), batches: usize) -> Vec<u64> {
+    fn served(
+        streams: usize,
+        policy: Policy,
+        (batch_time, frame_time): (u64, u64),
+        batches: usize,
+    ) -> Vec<u64> {
         let (mut coordinator, ids) = of(streams, 1, policy);
         for id in &ids {
             coordinator.submit(*id, Patience::Waits, 0);
@@ -386,7 +411,7 @@ mod tests {
             let first = (0..running.len()).min_by_key(|i| running[*i].0).unwrap();
             let (end, batch) = running.remove(first);
             now = end;
-            coordinator.finish(batch.iter().map(|place| place.stream), 0, now);
+            coordinator.finish(batch.iter().map(|place| place.stream), now);
             for place in &batch {
                 done[place.stream as usize - 1] += 1;
                 coordinator.submit(place.stream, Patience::Waits, now);
@@ -461,7 +486,7 @@ mod tests {
                     Step::Finish => {
                         let Some(batch) = running.pop_front() else { continue };
                         served += batch.len();
-                        coordinator.finish(batch.iter().map(|place| place.stream), now, now);
+                        coordinator.finish(batch.iter().map(|place| place.stream), now);
                     }
                     Step::Pass(time) => now += time,
                 }

@@ -29,7 +29,9 @@ impl NvpInference {
         tasks: Vec<Task>,
     ) -> Result<(), gst::FlowError> {
         let Some(mut batch) = self.batch_of(buffer) else {
-            return tasks.into_iter().try_for_each(|task| self.complete_task(buffer.make_mut(), arrived, task));
+            return tasks
+                .into_iter()
+                .try_for_each(|task| self.complete_task(buffer.make_mut(), arrived, task));
         };
         let mut frames = batch.frames_mut().zip(tasks);
         let completed = frames.try_for_each(|((_, f), task)| self.complete_task(f.make_mut(), arrived, task));
@@ -141,8 +143,7 @@ impl NvpInference {
             stats.usual_time()
         };
         let took = report.span.1 - report.span.0;
-        let back =
-            lock(&channel.scheduler).succeeded(&report.schedule, report.span.1, took, report.budget);
+        let back = lock(&channel.scheduler).succeeded(&report.schedule, report.span.1, took, report.budget);
         if back {
             gst::info!(CAT, imp = self, "the model works again");
             let told = gst::Structure::builder("nvp-model-enabled").field("model", &*report.detections.model);

@@ -196,8 +196,7 @@ impl Engine {
             for (place, Place { geometry, region, .. }) in places[..pictures].iter().enumerate() {
                 let Some(geometry) = geometry else { continue };
                 let parameters = parameters(place);
-                let left_out =
-                    outputs.of_picture(place, |views| decoder.decode(views, parameters, found))?;
+                let left_out = outputs.of_picture(place, |views| decoder.decode(views, parameters, found))?;
                 geometry.found_in_frame(found);
                 if model.task != Task::Detect {
                     found.items.iter_mut().for_each(|item| item.bbox = *region);

@@ -95,9 +95,10 @@ impl Line {
 
     fn start(&mut self) -> Option<Job> {
         self.items.iter_mut().find_map(|item| match item {
-            Item::Frame(frame) if frame.is_waiting() => {
-                Some(Job { key: frame.ticket, tasks: frame.tasks.iter_mut().filter_map(Task::start).collect() })
-            }
+            Item::Frame(frame) if frame.is_waiting() => Some(Job {
+                key: frame.ticket,
+                tasks: frame.tasks.iter_mut().filter_map(Task::start).collect(),
+            }),
             _ => None,
         })
     }
@@ -354,7 +355,7 @@ mod tests {
     }
 
     fn skipped(output: Option<Output>) -> Option<Skip> {
-        match output?  {
+        match output? {
             Output::Frame { tasks, .. } => match tasks[..] {
                 [Task { work: Work::Settled(Verdict::Skipped(why)), .. }] => Some(why),
                 _ => None,

@@ -255,7 +255,7 @@ impl NvpInference {
         let level = self.member.flow.level();
         let mut stats = self.member.stats().to_structure(level);
         let pool = lock(&self.pool).clone();
-        if let Some(pool) = pool.filter(|pool| pool.name.is_some()) {
+        if let Some(pool) = pool {
             pool.describe(&mut stats);
         }
         stats

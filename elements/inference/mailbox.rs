@@ -102,7 +102,8 @@ impl Mailbox {
     pub(super) fn finish(&self, job: Job, now: u64) -> bool {
         let mut slots = lock(&self.0);
         let away = slots.away.take().filter(|_| job.key == slots.stream);
-        let (Some(away), Some(Task { work: Work::Settled(verdict), .. })) = (away, job.tasks.into_iter().next())
+        let (Some(away), Some(Task { work: Work::Settled(verdict), .. })) =
+            (away, job.tasks.into_iter().next())
         else {
             return false;
         };

@@ -141,12 +141,7 @@ impl Source {
     }
 
     /// What all engines of a model share; the serial, the batch and the time of a run are not known yet.
-    pub(super) fn model(
-        &self,
-        plan: &Plan,
-        runtime: &Runtime,
-        choice: Choice,
-    ) -> Model {
+    pub(super) fn model(&self, plan: &Plan, runtime: &Runtime, choice: Choice) -> Model {
         Model {
             path: self.path.clone(),
             sha256: self.sha256.clone(),

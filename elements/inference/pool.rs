@@ -20,7 +20,7 @@ use super::settings::Settings;
 use super::task::{Channel, Job, Member, Task, Work, lock};
 use super::trouble::Trouble;
 use super::worker::work;
-use crate::coordinator::{Admission, Coordinator, Patience, Place, Policy, Turn};
+use crate::coordinator::{Admission, Coordinator, Effort, Patience, Place, Policy, Turn};
 use crate::elements::provenance::now;
 
 /// Who has frames for the model.
@@ -98,7 +98,9 @@ impl Queue {
                 Turn::Take => {
                     let Table { coordinator, users, places, .. } = &mut *table;
                     coordinator.take(now, places);
-                    let user = |place: &Place| Some(Ticket { place: *place, user: users.get(&place.stream)?.clone() });
+                    let user = |place: &Place| {
+                        Some(Ticket { place: *place, user: users.get(&place.stream)?.clone() })
+                    };
                     batch.extend(places.iter().filter_map(user));
                     return Some(now);
                 }
@@ -116,10 +118,15 @@ impl Queue {
         None
     }
 
-    /// A batch that left at `taken` is done; so many of its results came too late.
-    pub(super) fn finish(&self, batch: &[Ticket], taken: u64, late: usize) {
+    /// Counts what a batch took.
+    pub(super) fn count(&self, effort: Effort) {
+        lock(&self.table).coordinator.count(effort);
+    }
+
+    /// A batch is done; so many of its results came too late.
+    pub(super) fn finish(&self, batch: &[Ticket], late: usize) {
         let mut table = lock(&self.table);
-        table.coordinator.finish(batch.iter().map(|ticket| ticket.place.stream), taken, now());
+        table.coordinator.finish(batch.iter().map(|ticket| ticket.place.stream), now());
         table.coordinator.timed_out(late);
         drop(table);
         self.changed.notify_all();
@@ -306,6 +313,8 @@ impl Pool {
         for (name, count) in [
             ("users", users as u64),
             ("batches", counts.batches),
+            ("runs", counts.runs),
+            ("pictures", counts.pictures),
             ("submitted", counts.submitted),
             ("rejected", counts.rejected),
             ("timed-out", counts.timed_out),

@@ -207,7 +207,7 @@ fn sharing_properties() -> Vec<glib::ParamSpec> {
         count(
             "response-timeout",
             "Response timeout",
-            "Milliseconds that a buffer waits for its result, beyond which it goes on without (0 = no limit)",
+            "Milliseconds that a buffer waits for its result, beyond which it goes on without it (0 = no limit)",
             (0, 3_600_000),
             response_timeout,
             Playing,

@@ -46,13 +46,7 @@ pub(super) struct Sharing {
 
 impl Default for Sharing {
     fn default() -> Self {
-        Self {
-            instance: None,
-            max_latency: 10,
-            queue_capacity: 0,
-            max_in_flight: 1,
-            startup_timeout: 60_000,
-        }
+        Self { instance: None, max_latency: 10, queue_capacity: 0, max_in_flight: 1, startup_timeout: 60_000 }
     }
 }
 
@@ -115,7 +109,7 @@ impl Default for Settings {
             classes: String::new(),
             schedule: Schedule::default(),
             max_age: 0,
-            response_timeout: 30_000,
+            response_timeout: 0,
             sharing: Sharing::default(),
             regions: Regions {
                 source: RegionSource::default(),

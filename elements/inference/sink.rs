@@ -119,12 +119,13 @@ impl NvpInference {
     /// Gives a frame to the model beside the stream, and writes the last result that it has onto it.
     fn exchange(&self, buffer: &mut gst::Buffer, arrived: u64, task: Task) -> Result<(), gst::FlowError> {
         let Task { channel, work } = task;
+        let finished = channel.mailbox.collect();
         let skipped = match work {
             Work::Waiting(frame, look) => self.post(&channel, frame, look, arrived),
             Work::Settled(Verdict::Skipped(why)) => Some(why),
             Work::Running | Work::Settled(_) => None,
         };
-        match (channel.mailbox.collect(), skipped) {
+        match (finished, skipped) {
             (Some(finished), skipped) => {
                 if let Some(why) = skipped {
                     self.member.stats().skip(why);

@@ -61,7 +61,9 @@ pub(super) fn layout_of(caps: &gst::CapsRef) -> Result<Layout, String> {
     }
     let format = info.format();
     Layout::new(info).ok_or_else(|| {
-        format!("Video of format {format} is not read. Put 'videoconvert' before this element or before the mux")
+        format!(
+            "Video of format {format} is not read. Put 'videoconvert' before this element or before the mux"
+        )
     })
 }
 
@@ -89,7 +91,11 @@ impl NvpInference {
     }
 
     /// Decides which frames of a batch are inferred: one task for each frame, in order.
-    pub(super) fn admit_batch(&self, buffer: &gst::BufferRef, arrived: u64) -> Result<Vec<Task>, gst::FlowError> {
+    pub(super) fn admit_batch(
+        &self,
+        buffer: &gst::BufferRef,
+        arrived: u64,
+    ) -> Result<Vec<Task>, gst::FlowError> {
         let Some(batch) = BatchMeta::get(buffer) else {
             gst::element_imp_error!(
                 self,
@@ -149,28 +155,35 @@ impl NvpInference {
         let known = self.find(stream.pad());
         match known {
             Some(known) if known.stream.is_same(stream) => known,
-            Some(known) if known.stream.id() == stream.id() => self.learn(stream, known.channel),
+            Some(Known { stream: former, layout, channel, .. }) if former.id() == stream.id() => {
+                let layout = if former.caps() == stream.caps() { layout } else { self.layout(stream) };
+                self.learn(stream, layout, channel)
+            }
             former => {
                 if former.is_some() {
                     self.forget(stream.pad());
                 }
-                self.learn(stream, self.open_channel(stream))
+                self.learn(stream, self.layout(stream), self.open_channel(stream))
             }
         }
     }
 
-    /// Reads what is new of a stream. One that cannot be read is told about and passes.
-    fn learn(&self, stream: &BatchStream, channel: Arc<Channel>) -> Known {
+    /// How the frames of a stream lie in memory. One that cannot be read is told about and passes.
+    fn layout(&self, stream: &BatchStream) -> Option<Arc<Layout>> {
         let layout = stream.caps().ok_or_else(|| "It has no caps".to_owned()).and_then(layout_of);
-        let layout = layout.map(Arc::new).inspect_err(|why| {
+        let told = layout.inspect_err(|why| {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
                 ("Stream {} passes without detections: {why}", stream.name())
             );
         });
+        told.ok().map(Arc::new)
+    }
+
+    fn learn(&self, stream: &BatchStream, layout: Option<Arc<Layout>>, channel: Arc<Channel>) -> Known {
         let segment = stream.segment().and_then(|segment| segment.downcast().ok());
-        let known = Known { stream: stream.clone(), layout: layout.ok(), segment, channel };
+        let known = Known { stream: stream.clone(), layout, segment, channel };
         if let Some(streams) = &mut lock(&self.stream).streams {
             streams.0.insert(stream.pad(), known.clone());
         }

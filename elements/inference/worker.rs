@@ -11,6 +11,7 @@ use super::regions::Objects;
 use super::task::{Channel, Job, Look, Report, Task, Verdict, Work, lock};
 use super::trouble::Trouble;
 use crate::cascade::{Keep, Region, append};
+use crate::coordinator::Effort;
 use crate::detection::{Detections, Found, Parent};
 use crate::elements::layout::Layout;
 use crate::elements::provenance::now;
@@ -22,8 +23,10 @@ use crate::schedule::Skip;
 pub(super) fn work(queue: &Queue, engine: Engine) {
     let mut worker = Worker::new(engine);
     let (mut batch, mut jobs) = (Vec::new(), Vec::new());
-    while let Some(taken) = queue.next(&mut batch) {
-        jobs.extend(batch.iter().filter_map(|ticket: &Ticket| Some((ticket.user.clone(), ticket.user.start()?))));
+    while let Some(since) = queue.next(&mut batch) {
+        jobs.extend(
+            batch.iter().filter_map(|ticket: &Ticket| Some((ticket.user.clone(), ticket.user.start()?))),
+        );
         for (_, Job { tasks, .. }) in &mut jobs {
             worker.tasks.append(tasks);
             worker.ends.push(worker.tasks.len());
@@ -33,8 +36,9 @@ pub(super) fn work(queue: &Queue, engine: Engine) {
             worker.ends.pop();
             tasks.extend(worker.tasks.drain(worker.ends.last().copied().unwrap_or(0)..));
         }
+        queue.count(Effort { took: now() - since, ..std::mem::take(&mut worker.effort) });
         let late = jobs.drain(..).filter_map(|(user, job)| user.finish(job).then_some(())).count();
-        queue.finish(&batch, taken, late);
+        queue.finish(&batch, late);
     }
 }
 
@@ -57,7 +61,7 @@ struct Seen {
     detections: Detections,
     times: Times,
     left_out: DecodeReport,
-    /// The run of the model that this frame had a picture in last.
+    /// Which run for this batch, from 1 on, this frame had a picture in last.
     run: u64,
     error: Option<Trouble>,
 }
@@ -79,13 +83,14 @@ struct Worker {
     sights: Vec<Sight>,
     /// What is in the input tensor.
     pictures: Vec<Picture>,
-    runs: u64,
+    /// What this batch took so far.
+    effort: Effort,
 }
 
 impl Worker {
     fn new(engine: Engine) -> Self {
-        let (tasks, ends, sights, pictures) = Default::default();
-        Self { engine, tasks, ends, sights, pictures, runs: 0 }
+        let (tasks, ends, sights, pictures, effort) = Default::default();
+        Self { engine, tasks, ends, sights, pictures, effort }
     }
 
     /// Settles all frames. A panic, which would be a defect of this plugin, is an error and not a pipeline that waits for
@@ -197,7 +202,7 @@ impl Worker {
 
     /// Runs the model on what is in the input tensor.
     fn run(&mut self) -> Result<(), Trouble> {
-        let Self { engine, tasks, sights, pictures, runs, .. } = self;
+        let Self { engine, tasks, sights, pictures, effort, .. } = self;
         if pictures.is_empty() {
             return Ok(());
         }
@@ -214,10 +219,11 @@ impl Worker {
             let Some(look) = look(task) else { return };
             sights[task].take(serial, &tasks[task].channel, look, region, decoded);
         });
-        *runs += 1;
+        effort.runs += 1;
+        effort.pictures += pictures.len() as u64;
         if let Ok(took) = ran {
             for Picture { task, .. } in pictures.iter() {
-                sights[*task].seen.ran(*runs, took);
+                sights[*task].seen.ran(effort.runs, took);
             }
         }
         pictures.clear();
