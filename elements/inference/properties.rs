@@ -175,7 +175,7 @@ fn sharing_properties() -> Vec<glib::ParamSpec> {
         count(
             "max-latency",
             "Maximum latency",
-            "Milliseconds that the first frame waits for others to be in one run of a shared model with it",
+            "Milliseconds that a frame waits at most for those of others to be in one run of a shared model with it",
             (0, 10_000),
             sharing.max_latency,
             Ready,
@@ -183,7 +183,7 @@ fn sharing_properties() -> Vec<glib::ParamSpec> {
         count(
             "queue-capacity",
             "Queue capacity",
-            "Frames that wait for a shared model from which on those with mode=async are not inferred (0 = 4 times batch-size)",
+            "Frames waiting for a shared model from which on it turns those of mode=async away (0 = 4 times batch-size)",
             (0, 65_536),
             sharing.queue_capacity,
             Ready,
