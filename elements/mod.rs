@@ -2,12 +2,15 @@
 
 use gst::glib;
 
+mod batch;
 mod clock;
 mod filter;
 mod layout;
 mod provenance;
 mod video;
 
+pub mod batchdemux;
+pub mod batchmux;
 #[cfg(feature = "onnx")]
 pub mod inference;
 pub mod overlay;
@@ -30,6 +33,8 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     }
     #[cfg(feature = "onnx")]
     inference::register(plugin)?;
+    batchmux::register(plugin)?;
+    batchdemux::register(plugin)?;
     tracker::register(plugin)?;
     viewstate::register(plugin)?;
     overlay::register(plugin)?;

@@ -27,13 +27,24 @@ impl Feed {
 
     /// Appends a stage to the frame's provenance, and the origin when this is the first element to sign.
     pub(super) fn sign(&self, buffer: &mut gst::BufferRef, stage: Stage) {
+        let origin = self.origin(&stage);
+        ProvenanceMeta::append(buffer, || origin, stage);
+    }
+
+    /// As [`sign`](Self::sign), and calls the feed by this name, whoever signed before.
+    pub(super) fn sign_as(&self, buffer: &mut gst::BufferRef, name: &Arc<str>, stage: Stage) {
+        let origin = self.origin(&stage);
+        ProvenanceMeta::append_renamed(buffer, || origin, name, stage);
+    }
+
+    /// The origin of the next frame, if nobody has told of it before.
+    fn origin(&self, stage: &Stage) -> Origin {
         let (feed, sequence) = self.with(|(id, next)| {
             *next += 1;
             (id.clone(), *next - 1)
         });
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let since = now().saturating_sub(stage.start);
-        let received = (received.as_nanos() as u64).saturating_sub(since);
-        ProvenanceMeta::append(buffer, || Origin { feed, sequence, received }, stage);
+        Origin { feed, sequence, received: (received.as_nanos() as u64).saturating_sub(since) }
     }
 }

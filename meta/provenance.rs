@@ -31,10 +31,31 @@ impl ProvenanceMeta {
     ///
     /// A frame's history ends after 256 stages; more are left out, which is reported once.
     pub fn append(buffer: &mut gst::BufferRef, origin: impl FnOnce() -> Origin, stage: Stage) {
+        Self::append_to(buffer, origin, None, stage);
+    }
+
+    /// Appends a stage from which on the feed is called `feed`, whatever it was called before.
+    pub fn append_renamed(
+        buffer: &mut gst::BufferRef,
+        origin: impl FnOnce() -> Origin,
+        feed: &Arc<str>,
+        stage: Stage,
+    ) {
+        Self::append_to(buffer, origin, Some(feed), stage);
+    }
+
+    fn append_to(
+        buffer: &mut gst::BufferRef,
+        origin: impl FnOnce() -> Origin,
+        feed: Option<&Arc<str>>,
+        stage: Stage,
+    ) {
         let Some(previous) = shared::shared::<Self>(buffer, |_| true) else {
-            return shared::put::<Self>(buffer, first(origin(), stage), |_| true);
+            let mut origin = origin();
+            origin.feed = feed.cloned().unwrap_or(origin.feed);
+            return shared::put::<Self>(buffer, first(origin, stage), |_| true);
         };
-        if let Some(payload) = next(previous, stage) {
+        if let Some(payload) = next(previous, feed.cloned(), stage) {
             shared::put::<Self>(buffer, payload, |_| true);
         }
     }
@@ -49,7 +70,7 @@ fn first(origin: Origin, stage: Stage) -> Payload {
     })
 }
 
-fn next(previous: Payload, stage: Stage) -> Option<Payload> {
+fn next(previous: Payload, renamed: Option<Arc<str>>, stage: Stage) -> Option<Payload> {
     // SAFETY: `previous` is a live payload of this kind.
     let before = unsafe { shared::checked::<'_, ProvenanceMeta>(previous.as_ptr())? };
     if before.stages >= MAX_STAGES {
@@ -58,8 +79,8 @@ fn next(previous: Payload, stage: Stage) -> Option<Payload> {
     }
     let (feed, sequence) = (before.feed.share(), before.sequence);
     let (received, stages) = (before.received, before.stages + 1);
-    Some(Payload::new((previous, stage), |header, (previous, stage)| View {
-        feed,
+    Some(Payload::new((previous, renamed, stage), |header, (previous, renamed, stage)| View {
+        feed: renamed.as_ref().map_or(feed, |renamed| Slice::new(renamed.as_bytes())),
         sequence,
         received,
         stages,

@@ -9,6 +9,7 @@
 #![cfg_attr(not(feature = "plugin"), forbid(unsafe_code))]
 
 mod assignment;
+pub mod batch;
 pub mod cascade;
 pub mod coordinator;
 pub mod detection;

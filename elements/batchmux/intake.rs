@@ -1,0 +1,179 @@
+//! The sink pads: frames and events come in and wait for a batch.
+
+use std::sync::PoisonError;
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::NvpBatchMuxPad;
+use super::imp::{CAT, Frame, NvpBatchMux, State, Word, lock};
+use super::pad::{Described, Unknown};
+use crate::batch::{Mark, Pushed, Refused, StreamKey};
+use crate::elements::batch;
+use crate::elements::provenance::now;
+use crate::meta::BatchContent;
+
+impl NvpBatchMux {
+    /// A sink pad that is not the element's yet; its stream has a place, so that activating it finds one.
+    pub(super) fn new_pad(&self, template: &gst::PadTemplate, number: u32) -> NvpBatchMuxPad {
+        let pad = gst::PadBuilder::<NvpBatchMuxPad>::from_template(template)
+            .name(format!("sink_{number}"))
+            .chain_function(|pad, parent, buffer| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |mux| mux.take_frame(pad, buffer),
+                )
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |mux| mux.take_event(pad, event))
+            })
+            .activatemode_function(|pad, parent, _mode, active| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::loggable_error!(CAT, "The element has panicked")),
+                    |mux| {
+                        mux.set_flushing(pad, !active);
+                        Ok(())
+                    },
+                )
+            })
+            .build();
+        self.enroll(&pad);
+        pad
+    }
+
+    fn take_frame(
+        &self,
+        pad: &NvpBatchMuxPad,
+        buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if pad.imp().has_to_ask() {
+            self.ask_whether_live(pad);
+        }
+        let Described { key, stream, time } = match pad.imp().describe(&buffer) {
+            Ok(described) => described,
+            Err(Unknown::Idle) => return Err(gst::FlowError::Flushing),
+            Err(Unknown::Caps(first)) => {
+                if first {
+                    gst::warning!(CAT, obj = pad, "Frames come without caps and are dropped");
+                    let stream = pad.imp().stream();
+                    batch::report(&*self.obj(), "nvp-stream-refused", &stream, |s| {
+                        s.field("reason", "no-caps")
+                    });
+                }
+                return Ok(gst::FlowSuccess::Ok);
+            }
+        };
+        let arrived = now();
+        let frame = Frame { pad: pad.clone(), stream, buffer, time, arrived };
+        let pushed = self.push(key, frame, |state, frame| {
+            let (time, arrived) = (frame.time, frame.arrived);
+            state.former.push_frame(key, frame, time, arrived)
+        })?;
+        if pushed.resumed {
+            gst::info!(CAT, obj = pad, "The stream is back");
+            batch::report(&*self.obj(), "nvp-stream-resumed", &pad.imp().stream(), |s| s);
+        }
+        if pushed.dropped.is_some()
+            && let Some(dropped) = pad.imp().count_drop(arrived)
+        {
+            gst::debug!(CAT, obj = pad, "{dropped} frames were dropped for newer ones");
+            batch::report(&*self.obj(), "nvp-stream-dropping", &pad.imp().stream(), |s| {
+                s.field("dropped", dropped).field("reason", "overflow")
+            });
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn take_event(&self, pad: &NvpBatchMuxPad, event: gst::Event) -> bool {
+        gst::log!(CAT, obj = pad, "{event:?}");
+        let mark = match event.view() {
+            gst::EventView::FlushStart(_) => {
+                self.set_flushing(pad, true);
+                return true;
+            }
+            gst::EventView::FlushStop(_) => {
+                self.set_flushing(pad, false);
+                Mark::None
+            }
+            gst::EventView::StreamStart(_) => Mark::Begin,
+            gst::EventView::Eos(_) => Mark::End,
+            _ => Mark::None,
+        };
+        pad.imp().see(&event);
+        let Some(key) = pad.imp().key() else { return false };
+        let stream = pad.imp().stream();
+        let word = Word { stream: stream.clone(), content: BatchContent::Event(event) };
+        let pushed = self.push(key, word, |state, word| {
+            state.over = false;
+            state.former.push_event(key, word, mark)
+        });
+        if let Err(error) = pushed {
+            gst::debug!(CAT, obj = pad, "An event is dropped: {error}");
+            return false;
+        }
+        match mark {
+            Mark::Begin => batch::report(&*self.obj(), "nvp-stream-started", &stream, |s| s),
+            Mark::End => {
+                batch::report(&*self.obj(), "nvp-stream-ended", &stream, |s| s.field("reason", "eos"));
+            }
+            Mark::None => {}
+        }
+        true
+    }
+
+    /// Puts something into a stream's queue, and waits until there is room for it.
+    fn push<T>(
+        &self,
+        key: StreamKey,
+        mut what: T,
+        put: impl Fn(&mut State, T) -> Result<Pushed<Frame>, Refused<T>>,
+    ) -> Result<Pushed<Frame>, gst::FlowError> {
+        let mut guard = lock(&self.state);
+        loop {
+            let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+            if let Some(refusal) = state.refusal {
+                return Err(refusal);
+            }
+            let member = state.members.get(&key).filter(|member| !member.flushing && !state.stopping);
+            let room = member.ok_or(gst::FlowError::Flushing)?.room.clone();
+            match put(state, what) {
+                Ok(pushed) => {
+                    self.work.notify_one();
+                    return Ok(pushed);
+                }
+                Err(Refused::Gone(_)) => return Err(gst::FlowError::Flushing),
+                Err(Refused::Full(back)) => what = back,
+            }
+            guard = room.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// While a pad is flushing nothing waits in it.
+    fn set_flushing(&self, pad: &NvpBatchMuxPad, flushing: bool) {
+        let Some(key) = pad.imp().key() else { return };
+        let mut state = lock(&self.state);
+        let Some(state) = state.as_mut() else { return };
+        state.former.flush(key);
+        if let Some(member) = state.members.get_mut(&key) {
+            member.flushing = flushing;
+            member.room.notify_all();
+        }
+    }
+
+    /// A live stream must not be held up.
+    fn ask_whether_live(&self, pad: &NvpBatchMuxPad) {
+        let mut latency = gst::query::Latency::new();
+        let live = pad.peer_query(&mut latency) && latency.result().0;
+        gst::debug!(CAT, obj = pad, "The stream is {}live", if live { "" } else { "not " });
+        let Some(key) = pad.imp().key() else { return };
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.former.set_live(key, live);
+        }
+        if live {
+            // Its latency may be higher than what was told before it came.
+            self.latency_changed();
+        }
+    }
+}
