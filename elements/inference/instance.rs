@@ -115,3 +115,59 @@ fn fits(name: &str, settings: &Settings, loaded: &Settings, loader: &str) -> Res
         ),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    fn failing(text: &str) -> Result<Pool, Trouble> {
+        Err(Trouble::new(&gst::LibraryError::Init, text.to_owned()))
+    }
+
+    fn settings(startup_timeout: u32) -> Settings {
+        let mut settings = Settings::default();
+        settings.sharing.startup_timeout = startup_timeout;
+        settings
+    }
+
+    #[test]
+    fn others_wait_for_who_loads_and_then_try_themselves() {
+        gst::init().unwrap();
+        let name: Arc<str> = "waits".into();
+        let (begun, has_begun) = channel();
+        let (end, may_end) = channel::<()>();
+        std::thread::scope(|scope| {
+            let loading = scope.spawn(|| {
+                join(&name, &settings(0), "first", || {
+                    begun.send(()).unwrap();
+                    may_end.recv().unwrap();
+                    failing("the first fails")
+                })
+            });
+            has_begun.recv().unwrap();
+            let error = join(&name, &settings(20), "second", || failing("not its turn")).err().unwrap();
+            let error = error.to_string();
+            assert!(error.contains("\"waits\" is still being loaded by first after"), "{error}");
+            let mut other = settings(20);
+            other.load.threads = 3;
+            let error = join(&name, &other, "third", || failing("not its turn")).err().unwrap();
+            assert!(error.to_string().contains("threads is 3 here and 0 there"), "{error}");
+            let patient = scope.spawn(|| join(&name, &settings(0), "fourth", || failing("its own turn")));
+            end.send(()).unwrap();
+            assert_eq!(loading.join().unwrap().err().unwrap().to_string(), "the first fails");
+            assert_eq!(patient.join().unwrap().err().unwrap().to_string(), "its own turn");
+        });
+        assert!(!lock(&INSTANCES).contains_key(&name));
+    }
+
+    #[test]
+    fn a_panic_while_loading_leaves_the_name_free() {
+        gst::init().unwrap();
+        let name: Arc<str> = "panics".into();
+        let load = || join(&name, &settings(0), "first", || panic!("a defect"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)).is_err());
+        assert!(join(&name, &settings(1), "second", || failing("its turn")).is_err());
+    }
+}

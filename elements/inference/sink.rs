@@ -239,29 +239,52 @@ impl NvpInference {
 
     fn accept_caps(&self, caps: &gst::CapsRef) -> bool {
         gst::debug!(CAT, imp = self, "caps {caps}");
-        if caps.structure(0).is_some_and(|structure| structure.name() == BATCH_CAPS) {
+        if are_batches(caps) {
             lock(&self.stream).streams.get_or_insert_with(Streams::default);
-            return true;
+            return self.batches_go_on(caps);
         }
-        match layout_of(caps) {
-            Ok(layout) => {
-                let mut stream = lock(&self.stream);
-                let former = stream.streams.take();
-                stream.layout = Some(Arc::new(layout));
-                drop(stream);
-                if let Some(former) = former {
-                    former.close(|seat| self.retire(seat));
-                }
-                true
-            }
+        let layout = match layout_of(caps) {
+            Ok(layout) => layout,
             Err(why) => {
                 gst::element_imp_error!(self, gst::StreamError::Format, ("{why}"));
-                false
+                return false;
             }
+        };
+        let former = {
+            let mut stream = lock(&self.stream);
+            stream.layout = Some(Arc::new(layout));
+            stream.streams.take()
+        };
+        if let Some(former) = former {
+            former.close(|seat| self.retire(seat));
         }
+        true
+    }
+
+    /// Whether what comes after this element takes batches: if not, only this element can say so in words.
+    fn batches_go_on(&self, caps: &gst::CapsRef) -> bool {
+        let accepted = self.src.peer_query_accept_caps(&caps.to_owned());
+        if !accepted {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::WrongType,
+                (
+                    "Batches of several streams come in, and what follows {} does not take them. Put 'nvpbatchdemux' \
+                     after it",
+                    self.obj().name()
+                )
+            );
+        }
+        accepted
     }
 
     pub(super) fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::AcceptCaps(asked) = query.view_mut()
+            && are_batches(asked.caps())
+        {
+            asked.set_result(true);
+            return true;
+        }
         if !query.type_().is_serialized() {
             return gst::Pad::query_default(pad, Some(&*self.obj()), query);
         }
@@ -325,4 +348,8 @@ impl NvpInference {
         self.member.flow.flush_start();
         self.src.stop_task().map_err(|_| gst::loggable_error!(CAT, "Cannot stop the source task"))
     }
+}
+
+fn are_batches(caps: &gst::CapsRef) -> bool {
+    caps.structure(0).is_some_and(|structure| structure.name() == BATCH_CAPS)
 }

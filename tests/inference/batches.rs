@@ -271,3 +271,76 @@ fn an_empty_batch_passes_and_a_buffer_without_one_is_an_error() {
     let error = rig.error();
     assert!(error.contains("carries no batch") && error.contains("nvpbatchmux"), "{error}");
 }
+
+fn run(description: &str) -> gst::Message {
+    init();
+    let pipeline = gst::parse::launch(description).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let _ = pipeline.set_state(gst::State::Playing);
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(20), &ends);
+    pipeline.set_state(gst::State::Null).unwrap();
+    end.expect("an end in time")
+}
+
+#[test]
+fn through_mux_and_demux_each_stream_has_its_own_results() {
+    init();
+    let model = data("batch_open.onnx");
+    let colors: [[u8; 3]; 4] = std::array::from_fn(|stream| color(stream, 3 * stream));
+    let sizes = [(96, 64), (192, 128), (48, 32), (96, 64)];
+    let mut description = format!(
+        "nvpbatchmux name=mux ! nvpinference name=infer confidence=0.1 model=\"{}\" ! nvpbatchdemux name=demux ",
+        model.display()
+    );
+    for (i, ([r, g, b], (width, height))) in colors.into_iter().zip(sizes).enumerate() {
+        let color = u32::from_be_bytes([255, r, g, b]);
+        description += &format!(
+            "videotestsrc num-buffers=20 pattern=solid-color foreground-color={color} \
+             ! video/x-raw,format=RGB,width={width},height={height} ! mux.sink_{i} \
+             demux.src_{i} ! queue ! fakesink name=sink{i} async=false "
+        );
+    }
+    let pipeline = gst::parse::launch(&description).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let counts = std::sync::Arc::new([0; 4].map(std::sync::atomic::AtomicUsize::new));
+    for (i, color) in colors.into_iter().enumerate() {
+        let counts = counts.clone();
+        let pad = pipeline.by_name(&format!("sink{i}")).unwrap().static_pad("sink").unwrap();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let Some(gst::PadProbeData::Buffer(buffer)) = &info.data else { unreachable!("a buffer probe") };
+            assert_is(&detections(buffer).expect("inferred"), color);
+            counts[i].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            gst::PadProbeReturn::Ok
+        });
+    }
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(20), &ends).unwrap();
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    let stats = pipeline.by_name("infer").unwrap().property::<gst::Structure>("stats");
+    let runs: u64 = stats.get("instance-runs").unwrap();
+    assert!(runs < 60, "{runs} runs for 80 frames");
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(counts.iter().all(|count| count.load(std::sync::atomic::Ordering::Relaxed) == 20));
+}
+
+#[test]
+fn what_takes_no_batches_is_told_of_in_words() {
+    init();
+    let mux = "videotestsrc num-buffers=3 ! video/x-raw,width=96,height=64 ! nvpbatchmux name=mux";
+    let infer = format!("nvpinference name=infer model=\"{}\"", data("batch_open.onnx").display());
+    for follows in ["nvptracker", "nvpoverlay", "videoconvert"] {
+        let link = format!("{mux} ! {infer} ! {follows} ! fakesink");
+        let error = gst::parse::launch(&link).unwrap_err();
+        assert!(error.message().starts_with("could not link infer"), "{error}");
+        // Behind a queue it shows when the first batch comes.
+        for (follows, named) in
+            [(format!("{infer} ! queue ! {follows}"), "infer"), (format!("queue ! {follows}"), "mux")]
+        {
+            let end = run(&format!("{mux} ! {follows} ! fakesink"));
+            let gst::MessageView::Error(error) = end.view() else { panic!("{end:?}") };
+            let text = error.error().message().to_owned();
+            assert!(end.src().is_some_and(|src| src.name() == named), "{end:?}");
+            assert!(text.contains("nvpbatchdemux"), "{text}");
+        }
+    }
+}
