@@ -342,7 +342,7 @@ mod tests {
     }
 
     fn enter(flow: &Flow, tasks: Vec<Task>) -> Result<(), gst::FlowError> {
-        enter(&flow, tasks, (0))
+        flow.enter(gst::Buffer::new(), tasks, (0, 0))
     }
 
     fn frame(flow: &Flow, tasks: Vec<Task>) {

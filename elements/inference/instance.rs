@@ -67,8 +67,7 @@ fn find(name: &Arc<str>, settings: &Settings, element: &str) -> Result<Option<Ar
     let patience = Duration::from_millis(settings.sharing.startup_timeout.into());
     let begun = Instant::now();
     let mut instances = lock(&INSTANCES);
-    loop {
-        let Some(entry) = instances.get(name) else { break };
+    while let Some(entry) = instances.get(name) {
         match &entry.pool {
             Some(pool) => {
                 let Some(pool) = pool.upgrade() else { break };
@@ -139,8 +138,9 @@ mod tests {
         let (begun, has_begun) = channel();
         let (end, may_end) = channel::<()>();
         std::thread::scope(|scope| {
-            let loading = scope.spawn(|| {
-                join(&name, &settings(0), "first", || {
+            let shared = name.clone();
+            let loading = scope.spawn(move || {
+                join(&shared, &settings(0), "first", || {
                     begun.send(()).unwrap();
                     may_end.recv().unwrap();
                     failing("the first fails")

@@ -217,7 +217,7 @@ impl Worker {
         let ran = engine.run(pictures.len(), parameters, |decoded| {
             let Picture { task, region } = pictures[decoded.place];
             let Some(look) = look(task) else { return };
-            sights[task].take(serial, &tasks[task].channel, look, region, decoded);
+            sights[task].take(serial, &tasks[task].channel, look, region, &decoded);
         });
         effort.runs += 1;
         effort.pictures += pictures.len() as u64;
@@ -291,7 +291,7 @@ impl Sight {
     }
 
     /// Takes over what was found in one region.
-    fn take(&mut self, model: u64, channel: &Channel, look: &Look, region: usize, decoded: Decoded<'_>) {
+    fn take(&mut self, model: u64, channel: &Channel, look: &Look, region: usize, decoded: &Decoded<'_>) {
         let Self { objects, chosen, seen, .. } = self;
         seen.left_out.add(decoded.left_out);
         seen.times.decode += decoded.took;
