@@ -36,8 +36,8 @@ pub(super) fn work(queue: &Queue, engine: Engine) {
             worker.ends.pop();
             tasks.extend(worker.tasks.drain(worker.ends.last().copied().unwrap_or(0)..));
         }
-        queue.count(Effort { took: now() - since, ..std::mem::take(&mut worker.effort) });
-        let late = jobs.drain(..).filter_map(|(user, job)| user.finish(job).then_some(())).count();
+        queue.count(Effort { took: now().saturating_sub(since), ..std::mem::take(&mut worker.effort) });
+        let late = jobs.drain(..).map(|(user, job)| user.finish(job)).filter(|late| *late).count();
         queue.finish(&batch, late);
     }
 }
