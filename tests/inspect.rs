@@ -6,8 +6,17 @@ use gst::glib;
 use gst::prelude::*;
 use serde_json::{Value, json};
 
-const ELEMENTS: [&str; 7] =
-    ["nvpinference", "nvpoverlay", "nvppublish", "nvpreplay", "nvptestsrc", "nvptracker", "nvpviewstate"];
+const ELEMENTS: [&str; 9] = [
+    "nvpbatchdemux",
+    "nvpbatchmux",
+    "nvpinference",
+    "nvpoverlay",
+    "nvppublish",
+    "nvpreplay",
+    "nvptestsrc",
+    "nvptracker",
+    "nvpviewstate",
+];
 
 fn describe(name: &str) -> Value {
     let factory = gst::ElementFactory::find(name).unwrap_or_else(|| panic!("{name} is not registered"));

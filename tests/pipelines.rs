@@ -242,6 +242,11 @@ fn reidentify() {
 }
 
 #[test]
+fn mosaic() {
+    Place::new("mosaic").run("mosaic.launch");
+}
+
+#[test]
 fn scene() {
     Place::new("scene").run("scene.launch");
 }
@@ -276,6 +281,18 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
     names.sort();
     assert_eq!(
         names,
-        ["annotate", "async", "cascade", "json", "live", "mot", "reidentify", "replay", "scene", "watch"]
+        [
+            "annotate",
+            "async",
+            "cascade",
+            "json",
+            "live",
+            "mosaic",
+            "mot",
+            "reidentify",
+            "replay",
+            "scene",
+            "watch"
+        ]
     );
 }

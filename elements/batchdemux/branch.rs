@@ -11,7 +11,18 @@ pub(super) struct Branch {
     caps: Option<gst::Caps>,
     segment: Option<gst::Segment>,
     pub(super) outcome: Outcome,
+    /// Why frames are dropped, as was reported.
+    trouble: Option<&'static str>,
     counts: Counts,
+}
+
+/// What is to be said of a branch.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Report {
+    /// Frames begin to be dropped for this reason.
+    Dropping(&'static str),
+    /// They are taken again.
+    Resumed,
 }
 
 /// What became of frames.
@@ -32,6 +43,7 @@ impl Branch {
             caps: None,
             segment: None,
             outcome: Outcome::Taken,
+            trouble: None,
             counts: Counts::default(),
         }
     }
@@ -70,16 +82,32 @@ impl Branch {
         events
     }
 
-    /// Counts what became of a frame. The outcome, where it is another than the one before.
-    pub(super) fn count(&mut self, outcome: Outcome) -> Option<Outcome> {
-        match outcome {
-            Outcome::Taken => self.counts.frames += 1,
-            Outcome::Unlinked => self.counts.unlinked += 1,
-            Outcome::Flushing => self.counts.flushing += 1,
-            Outcome::Ended => self.counts.ended += 1,
-            Outcome::Failed => self.counts.failed += 1,
-        }
-        (std::mem::replace(&mut self.outcome, outcome) != outcome).then_some(outcome)
+    /// Counts what became of a frame, and says what is to be reported of it. A flush is nobody's trouble.
+    pub(super) fn count(&mut self, outcome: Outcome) -> Option<Report> {
+        self.outcome = outcome;
+        let reason = match outcome {
+            Outcome::Taken => {
+                self.counts.frames += 1;
+                return self.trouble.take().map(|_| Report::Resumed);
+            }
+            Outcome::Flushing => {
+                self.counts.flushing += 1;
+                return None;
+            }
+            Outcome::Unlinked => {
+                self.counts.unlinked += 1;
+                "not-linked"
+            }
+            Outcome::Ended => {
+                self.counts.ended += 1;
+                "eos"
+            }
+            Outcome::Failed => {
+                self.counts.failed += 1;
+                "error"
+            }
+        };
+        (self.trouble.replace(reason) != Some(reason)).then_some(Report::Dropping(reason))
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -114,16 +142,5 @@ pub(super) fn outcome(result: Result<gst::FlowSuccess, gst::FlowError>) -> Outco
         Err(gst::FlowError::Flushing) => Outcome::Flushing,
         Err(gst::FlowError::Eos) => Outcome::Ended,
         Err(_) => Outcome::Failed,
-    }
-}
-
-/// Why frames are dropped, in messages.
-pub(super) fn reason(outcome: Outcome) -> Option<&'static str> {
-    match outcome {
-        Outcome::Taken => None,
-        Outcome::Unlinked => Some("not-linked"),
-        Outcome::Flushing => Some("flushing"),
-        Outcome::Ended => Some("eos"),
-        Outcome::Failed => Some("error"),
     }
 }

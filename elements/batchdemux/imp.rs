@@ -7,7 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::branch::{Branch, Counts, outcome, reason};
+use super::branch::{Branch, Counts, Report, outcome};
 use crate::batch::{Outcome, combined};
 use crate::elements::{AUTHOR, batch};
 use crate::meta::{BATCH_CAPS, BatchContent, BatchItem, BatchMeta, BatchStream};
@@ -172,14 +172,14 @@ impl NvpBatchDemux {
             pad.push_event(event);
         }
         let outcome = outcome(pad.push(frame));
-        let changed = self.with(stream, |branch| branch.count(outcome)).flatten();
-        let Some(outcome) = changed else { return };
-        gst::info!(CAT, imp = self, "Stream {}: {outcome:?}", stream.pad());
-        match reason(outcome) {
-            Some(reason) => {
+        let report = self.with(stream, |branch| branch.count(outcome)).flatten();
+        match report {
+            None => {}
+            Some(Report::Dropping(reason)) => {
+                gst::info!(CAT, imp = self, "Frames of stream {} are dropped: {reason}", stream.pad());
                 batch::report(&*self.obj(), "nvp-stream-dropping", stream, |s| s.field("reason", reason));
             }
-            None => batch::report(&*self.obj(), "nvp-stream-resumed", stream, |s| s),
+            Some(Report::Resumed) => batch::report(&*self.obj(), "nvp-stream-resumed", stream, |s| s),
         }
     }
 

@@ -21,7 +21,7 @@
 //!
 //! | message | when | also |
 //! |---|---|---|
-//! | `nvp-stream-dropping` | frames of a stream begin to be dropped | `reason`: `not-linked`, `flushing`, `eos` or `error` |
+//! | `nvp-stream-dropping` | frames of a stream begin to be dropped | `reason`: `not-linked`, `eos` or `error` |
 //! | `nvp-stream-resumed` | the branch takes them again | |
 //!
 //! # What goes upstream

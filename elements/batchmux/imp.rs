@@ -50,6 +50,8 @@ pub(super) struct State {
     pub(super) announced: bool,
     /// The output has ended, and nothing has come since.
     pub(super) over: bool,
+    /// Frames that were dropped because their streams had no caps.
+    pub(super) without_caps: u64,
     /// The latest running time of a batch.
     pub(super) time: u64,
     pub(super) element: Arc<str>,
@@ -251,6 +253,7 @@ impl NvpBatchMux {
             refusal: None,
             announced: false,
             over: false,
+            without_caps: 0,
             time: 0,
             element: self.obj().name().as_str().into(),
             forms: Vec::new(),
@@ -325,6 +328,7 @@ impl State {
         });
         let streams = gst::Array::new(streams);
         counted(gst::Structure::builder(STATS), &self.former.total())
+            .field("dropped-no-caps", self.without_caps)
             .field("batches", batches)
             .field("frames", frames)
             .field("fill", self.former.fill())

@@ -13,6 +13,14 @@ use crate::elements::batch;
 use crate::elements::provenance::now;
 use crate::meta::BatchContent;
 
+impl Word {
+    /// True for events that hold for what comes after a flush, too.
+    fn outlives_a_flush(&self) -> bool {
+        let BatchContent::Event(event) = &self.content else { return false };
+        event.is_sticky() && !matches!(event.type_(), gst::EventType::Segment | gst::EventType::Eos)
+    }
+}
+
 impl NvpBatchMux {
     /// A sink pad that is not the element's yet; its stream has a place, so that activating it finds one.
     pub(super) fn new_pad(&self, template: &gst::PadTemplate, number: u32) -> NvpBatchMuxPad {
@@ -55,6 +63,9 @@ impl NvpBatchMux {
             Ok(described) => described,
             Err(Unknown::Idle) => return Err(gst::FlowError::Flushing),
             Err(Unknown::Caps(first)) => {
+                if let Some(state) = lock(&self.state).as_mut() {
+                    state.without_caps += 1;
+                }
                 if first {
                     gst::warning!(CAT, obj = pad, "Frames come without caps and are dropped");
                     let stream = pad.imp().stream();
@@ -95,15 +106,18 @@ impl NvpBatchMux {
             }
             gst::EventView::FlushStop(_) => {
                 self.set_flushing(pad, false);
-                Mark::None
+                Mark::Begin
             }
             gst::EventView::StreamStart(_) => Mark::Begin,
             gst::EventView::Eos(_) => Mark::End,
             _ => Mark::None,
         };
+        if matches!(event.type_(), gst::EventType::StreamStart | gst::EventType::FlushStop) {
+            self.try_again();
+        }
         pad.imp().see(&event);
         let Some(key) = pad.imp().key() else { return false };
-        let stream = pad.imp().stream();
+        let (stream, kind) = (pad.imp().stream(), event.type_());
         let word = Word { stream: stream.clone(), content: BatchContent::Event(event) };
         let pushed = self.push(key, word, |state, word| {
             state.over = false;
@@ -113,12 +127,14 @@ impl NvpBatchMux {
             gst::debug!(CAT, obj = pad, "An event is dropped: {error}");
             return false;
         }
-        match mark {
-            Mark::Begin => batch::report(&*self.obj(), "nvp-stream-started", &stream, |s| s),
-            Mark::End => {
+        match kind {
+            gst::EventType::StreamStart => {
+                batch::report(&*self.obj(), "nvp-stream-started", &stream, |s| s);
+            }
+            gst::EventType::Eos => {
                 batch::report(&*self.obj(), "nvp-stream-ended", &stream, |s| s.field("reason", "eos"));
             }
-            Mark::None => {}
+            _ => {}
         }
         true
     }
@@ -150,12 +166,22 @@ impl NvpBatchMux {
         }
     }
 
+    /// Downstream that has had enough may take what begins anew.
+    fn try_again(&self) {
+        if let Some(state) = lock(&self.state).as_mut()
+            && state.refusal == Some(gst::FlowError::Eos)
+        {
+            state.refusal = None;
+            self.work.notify_one();
+        }
+    }
+
     /// While a pad is flushing nothing waits in it.
     fn set_flushing(&self, pad: &NvpBatchMuxPad, flushing: bool) {
         let Some(key) = pad.imp().key() else { return };
         let mut state = lock(&self.state);
         let Some(state) = state.as_mut() else { return };
-        state.former.flush(key);
+        state.former.flush(key, Word::outlives_a_flush);
         if let Some(member) = state.members.get_mut(&key) {
             member.flushing = flushing;
             member.room.notify_all();

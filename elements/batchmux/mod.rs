@@ -23,7 +23,9 @@
 //!
 //! # Live streams and files
 //! Each stream is asked whether it is live. A live one never waits: when `queue-size` frames of it wait, the oldest is
-//! dropped and counted. Any other one waits, and nothing of it is dropped. Both may be there at a time. A pool that
+//! dropped and counted. Any other one waits, and nothing of it is dropped. Both may be there at a time. So that a camera
+//! of R frames a second loses nothing while a batch waits for slower ones, `queue-size` has to be above R times
+//! `max-latency`: the defaults do below 50 frames a second. A pool that
 //! hands out few frames (a camera's driver, a decoder) must have `queue-size` frames and those of the batches on their
 //! way to spare.
 //!

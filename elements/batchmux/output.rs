@@ -95,6 +95,10 @@ impl NvpBatchMux {
             if state.stopping {
                 return Turn::Stop;
             }
+            if state.refusal.is_some() {
+                guard = self.work.wait(guard).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
             let time = now();
             if let Some(silent) = state.silent(time) {
                 return Turn::Silent(silent);
@@ -162,10 +166,9 @@ impl NvpBatchMux {
         self.src.push_event(gst::event::Segment::new(&segment));
     }
 
-    /// Downstream takes nothing more: neither do the sink pads, and the task rests.
+    /// Downstream takes nothing more: neither do the sink pads, and the task waits.
     fn give_up(&self, error: gst::FlowError) {
         gst::debug!(CAT, imp = self, "Downstream takes nothing more: {error}");
-        let _ = self.src.pause_task();
         if let Some(state) = lock(&self.state).as_mut() {
             state.refusal = Some(error);
             state.wake();

@@ -14,7 +14,7 @@ const MOST_EVENTS: usize = 256;
 pub enum Mark {
     /// Nothing.
     None,
-    /// The stream begins, perhaps again.
+    /// The stream begins, perhaps again: frames are to be expected.
     Begin,
     /// The stream ends: it is not waited for.
     End,
@@ -131,19 +131,18 @@ impl<F, E> Former<F, E> {
     /// left before and its end has not.
     pub fn remove(&mut self, key: StreamKey, word: E) {
         let Some(mut line) = self.lines.remove(&key) else { return };
-        let told = line.known && !line.is_over();
-        line.clear();
+        let told = line.known && !line.over;
+        line.clear(|_| false);
         self.gone.add(&line.counts);
         if told {
             self.parting.push_back((key, word));
         }
     }
 
-    /// Drops all that waits of a stream, which then goes on.
-    pub fn flush(&mut self, key: StreamKey) {
+    /// Drops the frames that wait of a stream, and the events that are not to be kept; the stream then goes on.
+    pub fn flush(&mut self, key: StreamKey, keep: impl Fn(&E) -> bool) {
         if let Some(line) = self.lines.get_mut(&key) {
-            line.clear();
-            line.ended = false;
+            line.clear(keep);
         }
     }
 
@@ -183,7 +182,7 @@ impl<F, E> Former<F, E> {
         }
         match mark {
             Mark::None => {}
-            Mark::Begin => line.ended = false,
+            Mark::Begin => (line.ended, line.over) = (false, false),
             Mark::End => line.ended = true,
         }
         line.push_event(event);
@@ -232,6 +231,7 @@ impl<F, E> Former<F, E> {
                 self.next_turn += 1;
             }
             line.known |= out.len() > before;
+            line.over |= line.ended && line.is_empty();
         }
         self.left_at = now;
         let left = Left { frames, waited: now - first };
@@ -257,7 +257,7 @@ impl<F, E> Former<F, E> {
 
     /// True when there are streams and all of them have ended and left.
     pub fn is_over(&self) -> bool {
-        !self.lines.is_empty() && self.parting.is_empty() && self.lines.values().all(Line::is_over)
+        !self.lines.is_empty() && self.parting.is_empty() && self.lines.values().all(|line| line.over)
     }
 
     /// How many streams there are.
@@ -340,11 +340,6 @@ impl<F, E> Line<F, E> {
     /// True when a batch waits for a frame of this stream.
     fn is_waited_for(&self) -> bool {
         self.frames() == 0 && !self.ended && !self.left_out
-    }
-
-    /// True when its end has left.
-    fn is_over(&self) -> bool {
-        self.ended && self.is_empty()
     }
 
     /// When it will have been silent for so long, unless it has been said to be.

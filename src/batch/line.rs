@@ -43,6 +43,8 @@ pub(super) struct Line<F, E> {
     pub(super) turn: u64,
     pub(super) live: bool,
     pub(super) ended: bool,
+    /// Its end has left.
+    pub(super) over: bool,
     /// Not waited for until it has a frame again.
     pub(super) left_out: bool,
     /// Silent, and said to be.
@@ -63,6 +65,7 @@ impl<F, E> Line<F, E> {
             turn: 0,
             live,
             ended: false,
+            over: false,
             left_out: false,
             silent: false,
             known: false,
@@ -147,11 +150,11 @@ impl<F, E> Line<F, E> {
         Some(frame)
     }
 
-    /// Drops all that waits, and says how many frames that were.
-    pub(super) fn clear(&mut self) -> usize {
-        let dropped = std::mem::take(&mut self.frames);
-        self.counts.flushed += dropped as u64;
-        self.waiting.clear();
-        dropped
+    /// Drops the frames that wait, and the events that are not to be kept.
+    pub(super) fn clear(&mut self, keep: impl Fn(&E) -> bool) {
+        self.counts.flushed += std::mem::take(&mut self.frames) as u64;
+        self.waiting.retain(|waiting| matches!(waiting, Waiting::Event(event) if keep(event)));
+        // An end that waited is gone with what was in front of it.
+        self.ended = self.over;
     }
 }

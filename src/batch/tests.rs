@@ -143,6 +143,23 @@ fn a_stream_that_goes_has_a_last_word_if_anybody_knew_it() {
 }
 
 #[test]
+fn an_end_that_a_flush_takes_away_was_none() {
+    for left in [false, true] {
+        let (mut former, keys) = former(Policy::default(), 1, false);
+        former.push_event(keys[0], "start", Mark::Begin).unwrap();
+        taken(&mut former, 0);
+        former.push_event(keys[0], "end", Mark::End).unwrap();
+        if left {
+            assert_eq!(taken(&mut former, 0), ["0:end"]);
+        }
+        former.flush(keys[0], |_| false);
+        assert_eq!((former.has_ended(keys[0]), former.is_over()), (left, left));
+        former.remove(keys[0], "gone");
+        assert_eq!(taken(&mut former, 0).is_empty(), left, "a last word, unless its end was one");
+    }
+}
+
+#[test]
 fn files_have_to_wait_and_cameras_lose_what_is_old() {
     let (mut files, keys) = former(policy(0, 2), 1, false);
     let pushed: Vec<_> = (0..3).map(|number| push(&mut files, keys[0], number, 0)).collect();
@@ -157,8 +174,13 @@ fn files_have_to_wait_and_cameras_lose_what_is_old() {
     );
     let events = (0..300).filter(|_| files.push_event(keys[0], "tags", Mark::None).is_ok()).count();
     assert_eq!(events, 256, "events are bounded, too");
-    files.flush(keys[0]);
+    files.push_event(keys[0], "caps", Mark::None).unwrap_err();
+    files.flush(keys[0], |_| false);
+    files.push_event(keys[0], "caps", Mark::None).unwrap();
+    files.push_event(keys[0], "gap", Mark::None).unwrap();
+    files.flush(keys[0], |event| *event == "caps");
     assert!(push(&mut files, keys[0], 9, 0).is_ok());
+    assert_eq!(taken(&mut files, 0), ["0:caps", "0:9"]);
 }
 
 #[test]
@@ -244,7 +266,7 @@ proptest! {
                     let (key, _) = streams[i % streams.len()];
                     prop_assert!(former.push_event(key, (key, number), Mark::None).is_ok());
                 }
-                Step::Flush(i) => former.flush(streams[i % streams.len()].0),
+                Step::Flush(i) => former.flush(streams[i % streams.len()].0, |(_, number)| number.is_multiple_of(2)),
                 Step::Remove(i) if streams.len() > 1 => {
                     let (key, _) = streams.remove(i % streams.len());
                     former.remove(key, (key, number));

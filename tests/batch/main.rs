@@ -1,0 +1,8 @@
+//! `nvpbatchmux` and `nvpbatchdemux`: what goes in on a pad comes out on its pad, whatever happens to the others.
+
+mod churn;
+mod flow;
+mod identity;
+mod rig;
+mod streams;
+mod trouble;
