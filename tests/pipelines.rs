@@ -252,6 +252,11 @@ fn scene() {
 }
 
 #[test]
+fn sixteen() {
+    Place::new("sixteen").run("sixteen.launch");
+}
+
+#[test]
 fn every_pipeline_has_a_test_and_is_in_the_readme() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let mut names = Vec::new();
@@ -292,6 +297,7 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
             "reidentify",
             "replay",
             "scene",
+            "sixteen",
             "watch"
         ]
     );

@@ -345,3 +345,76 @@ fn streams_end_when_each_of_them_does() {
     let seen = seen.map(|count| count.load(std::sync::atomic::Ordering::Relaxed));
     assert_eq!(seen, lengths);
 }
+
+#[test]
+fn a_stream_has_so_many_buffers_in_the_model_and_no_more() {
+    for (limit, runs) in [("1", 2), ("2", 1)] {
+        let properties = [("workers", "1"), ("max-latency", "10000"), ("max-in-flight", limit)];
+        let mut rig = member("in flight", "batch_open.onnx", &properties);
+        for frame in 0..2 {
+            let picture = rig.frame(color(0, frame));
+            rig.harness.push(picture).unwrap();
+        }
+        for frame in 0..2 {
+            assert_is(&detections(&pulled(&mut rig)).unwrap(), color(0, frame));
+        }
+        assert_eq!((rig.stat("instance-runs"), rig.stat("instance-pictures")), (runs, 2));
+        stop(&rig);
+    }
+}
+
+#[test]
+fn a_frame_waits_for_others_as_long_as_was_said() {
+    let mut rigs = [0; 2].map(|_| member("formation", "batch_open.onnx", &[("max-latency", "200")]));
+    for i in [0, 1, 0] {
+        let picture = rigs[i].frame(color(i, 0));
+        assert_is(&rigs[i].infer(picture), color(i, 0));
+    }
+    let longest = rigs[0].stat("instance-formation-p99");
+    assert!(longest >= 190_000_000, "{longest}");
+    rigs.iter().for_each(stop);
+}
+
+#[test]
+fn users_come_flush_and_go_while_others_go_on() {
+    let properties = [("workers", "2"), ("max-latency", "5")];
+    let steady = member("churn", "batch_open.onnx", &properties);
+    let streams = (0..4usize).map(|stream| {
+        std::thread::spawn(move || {
+            for round in 0..12 {
+                let mut rig = member("churn", "batch_open.onnx", &properties);
+                let count = (stream + 3 * round) % 5;
+                for frame in 0..count {
+                    let picture = rig.frame(color(stream, frame));
+                    assert_is(&rig.infer(picture), color(stream, frame));
+                }
+                // It stops, or is flushed, with frames on their way.
+                for frame in 0..(stream + round) % 3 {
+                    let picture = rig.frame(color(stream, frame));
+                    rig.harness.push(picture).unwrap();
+                }
+                if round % 2 == 0 {
+                    rig.harness.push_event(gst::event::FlushStart::new());
+                    rig.harness.push_event(gst::event::FlushStop::new(true));
+                    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+                    rig.harness.push_event(gst::event::Segment::new(&segment));
+                    let picture = rig.frame(color(stream, 9));
+                    let pts = picture.pts();
+                    rig.harness.push(picture).unwrap();
+                    let mut out = pulled(&mut rig);
+                    // One may have been on its way downstream already.
+                    while out.pts() != pts {
+                        out = pulled(&mut rig);
+                    }
+                    assert_is(&detections(&out).unwrap(), color(stream, 9));
+                }
+                stop(&rig);
+            }
+        })
+    });
+    let streams: Vec<_> = streams.collect();
+    streams.into_iter().for_each(|stream| stream.join().unwrap());
+    wait_for("nothing is left", || steady.stat("instance-in-flight") == 0);
+    assert_eq!(steady.stat("instance-users"), 1);
+    stop(&steady);
+}
