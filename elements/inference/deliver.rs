@@ -244,8 +244,8 @@ impl NvpInference {
 
     /// Reports a new latency when frames usually take a quarter longer than was last said.
     fn follow_latency(&self, usual: u64) {
-        let shared = lock(&self.pool).clone().filter(|pool| pool.name.is_some());
-        let usual = usual + shared.map_or(0, |pool| pool.usual_formation());
+        let pool = lock(&self.pool).clone();
+        let usual = usual + pool.map_or(0, |pool| pool.usual_formation());
         let told = self.latency.load(Ordering::Relaxed);
         if usual > told + told / 4 {
             self.latency.store(usual, Ordering::Relaxed);

@@ -168,7 +168,7 @@ impl NvpInference {
             self.post_error_message(error.into_message());
             gst::StateChangeError
         })?;
-        self.latency.store(pool.model().dry_run, Ordering::Relaxed);
+        self.latency.store(pool.model().dry_run + pool.max_formation(), Ordering::Relaxed);
         pool.enlist(&self.obj());
         *lock(&self.pool) = Some(pool.clone());
         self.adopt(&pool, &settings);

@@ -298,9 +298,15 @@ impl Pool {
         lock(&self.queue.table).coordinator.timed_out(frames);
     }
 
-    /// Nanoseconds within which 95 of 100 batches are made.
+    /// Nanoseconds that a frame may wait for those of others, 0 when the model is not shared.
+    pub(super) fn max_formation(&self) -> u64 {
+        self.name.as_ref().map_or(0, |_| lock(&self.queue.table).coordinator.policy().max_latency)
+    }
+
+    /// Nanoseconds within which 95 of 100 batches leave, 0 when the model is not shared.
     pub(super) fn usual_formation(&self) -> u64 {
-        lock(&self.queue.table).coordinator.counts().formation.quantile(0.95)
+        let usual = || lock(&self.queue.table).coordinator.counts().formation.quantile(0.95);
+        self.name.as_ref().map_or(0, |_| usual())
     }
 
     /// Adds what is counted of all users together.
