@@ -26,9 +26,7 @@ def candidates(model, opened):
         "shared": f"nvpinference model={model} model-instance=all",
     }
     if opened != "-":
-        lines["a model each, open batch"] = f"nvpinference model={opened}"
         lines["shared, batch-size=1"] = f"nvpinference model={opened} model-instance=all batch-size=1"
-        lines["shared, batches up to 8, 1 worker"] = f"nvpinference model={opened} model-instance=all workers=1"
         lines["shared, batches up to 8"] = f"nvpinference model={opened} model-instance=all"
     return lines
 
@@ -44,8 +42,19 @@ def child(line, streams, frames):
               "! fakesink name=sink{i} sync=false")
     each = frames // streams
     pipeline = Gst.parse_launch(" ".join(branch.format(n=each, i=i, line=line) for i in range(streams)))
+    shared = "model-instance" in line
+
+    def pictures():
+        elements = [pipeline.get_by_name(f"infer{i}") for i in range(1 if shared else streams)]
+        return sum(element.get_property("stats").get_value("instance-pictures") for element in elements)
+
+    # What is inferred before the pipeline plays, as much as the lines hold, does not count.
     pipeline.set_state(Gst.State.PAUSED)
     pipeline.get_state(Gst.CLOCK_TIME_NONE)
+    before = -1
+    while before != pictures():
+        before = pictures()
+        time.sleep(0.5)
     wall, cpu = time.monotonic(), time.process_time()
     pipeline.set_state(Gst.State.PLAYING)
     ends = Gst.MessageType.EOS | Gst.MessageType.ERROR
@@ -53,12 +62,13 @@ def child(line, streams, frames):
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     if message.type == Gst.MessageType.ERROR:
         sys.exit(message.parse_error().gerror.message)
+    count = pictures() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     stats = pipeline.get_by_name("infer0").get_property("stats")
     threads = len(os.listdir("/proc/self/task"))
     fill = stats.get_value("instance-fill-ratio")
     pipeline.set_state(Gst.State.NULL)
-    print(each * streams / wall, 1000 * cpu / (each * streams), peak, threads, fill)
+    print(count / wall, 1000 * cpu / count, peak, threads, fill)
 
 
 def main():
