@@ -373,7 +373,8 @@ fn a_stream_has_so_many_buffers_in_the_model_and_no_more() {
 
 #[test]
 fn a_frame_waits_for_others_as_long_as_was_said() {
-    let mut rigs = [0; 2].map(|_| member("formation", "batch_open.onnx", &[("max-latency", "200")]));
+    let mut rigs =
+        [0; 2].map(|_| member("formation", "batch_open.onnx", &[("workers", "1"), ("max-latency", "200")]));
     for i in [0, 1, 0] {
         let picture = rigs[i].frame(color(i, 0));
         assert_is(&rigs[i].infer(picture), color(i, 0));
