@@ -12,7 +12,7 @@ pub(super) fn now() -> u64 {
 }
 
 /// The stream as the first element sees it: names frames that have no origin yet.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Feed(Mutex<(Arc<str>, u64)>);
 
 impl Feed {

@@ -11,6 +11,7 @@
 mod assignment;
 pub mod batch;
 pub mod cascade;
+pub mod coordinator;
 pub mod detection;
 pub mod draw;
 pub mod geometry;

@@ -47,11 +47,17 @@ pub enum Skip {
     Async,
     /// There is no region to look at.
     NoRegion,
+    /// The queue of the shared model was full.
+    Queue,
+    /// Its result took longer than there was time for.
+    Timeout,
+    /// Its pixels are of a kind that is not read.
+    Format,
 }
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Gap,
         Self::Interval,
         Self::Rate,
@@ -61,6 +67,9 @@ impl Skip {
         Self::Busy,
         Self::Async,
         Self::NoRegion,
+        Self::Queue,
+        Self::Timeout,
+        Self::Format,
     ];
 
     /// The name used in provenance and statistics.
@@ -75,6 +84,9 @@ impl Skip {
             Self::Busy => "busy",
             Self::Async => "async",
             Self::NoRegion => "no-region",
+            Self::Queue => "queue",
+            Self::Timeout => "timeout",
+            Self::Format => "format",
         }
     }
 }

@@ -274,6 +274,11 @@ fn loiter() {
 }
 
 #[test]
+fn sixteen() {
+    Place::new("sixteen").run("sixteen.launch");
+}
+
+#[test]
 fn every_pipeline_has_a_test_and_is_in_the_readme() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let mut names = Vec::new();
@@ -316,6 +321,7 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
             "reidentify",
             "replay",
             "scene",
+            "sixteen",
             "watch"
         ]
     );

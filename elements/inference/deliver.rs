@@ -6,53 +6,96 @@ use std::sync::atomic::Ordering;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::flow::Verdict;
 use super::imp::{CAT, NvpInference};
 use super::mailbox::Finished;
+use super::task::{Channel, Report, Task, Verdict, Work, lock};
 use super::trouble::Trouble;
-use super::worker::{Report, add, lock};
+use super::worker::add;
 use crate::detection::{Found, Parent};
 use crate::elements::provenance::now;
-use crate::meta::DetectionMeta;
+use crate::meta::{BatchMeta, DetectionMeta};
 use crate::provenance::{Outcome, Stage};
 use crate::schedule::{Failure, Skip};
 
 impl NvpInference {
-    /// Writes onto a frame how it fared.
+    /// Writes onto the frames of a buffer how they fared.
     ///
     /// # Errors
     /// After a failure that ends the stream; it has been posted.
-    pub(super) fn complete(
+    pub(super) fn complete_all(
         &self,
+        buffer: &mut gst::Buffer,
+        arrived: u64,
+        tasks: Vec<Task>,
+    ) -> Result<(), gst::FlowError> {
+        let Some(mut batch) = self.batch_of(buffer) else {
+            return tasks
+                .into_iter()
+                .try_for_each(|task| self.complete_task(buffer.make_mut(), arrived, task));
+        };
+        let mut frames = batch.frames_mut().zip(tasks);
+        let completed = frames.try_for_each(|((_, f), task)| self.complete_task(f.make_mut(), arrived, task));
+        drop(frames);
+        BatchMeta::set(buffer.make_mut(), batch);
+        completed
+    }
+
+    fn complete_task(
+        &self,
+        buffer: &mut gst::BufferRef,
+        arrived: u64,
+        task: Task,
+    ) -> Result<(), gst::FlowError> {
+        let Task { channel, work: Work::Settled(verdict) } = task else { return Ok(()) };
+        if matches!(verdict, Verdict::Skipped(Skip::Timeout)) {
+            self.count_timeout();
+        }
+        self.complete(&channel, buffer, arrived, verdict)
+    }
+
+    fn count_timeout(&self) {
+        let pool = lock(&self.pool).clone();
+        if let Some(pool) = pool {
+            pool.timed_out(1);
+        }
+    }
+
+    /// Writes onto a frame how it fared.
+    fn complete(
+        &self,
+        channel: &Channel,
         buffer: &mut gst::BufferRef,
         arrived: u64,
         verdict: Verdict,
     ) -> Result<(), gst::FlowError> {
         match verdict {
             Verdict::Inferred(mut report) => {
-                self.recall(&mut report);
-                self.note(&report);
-                self.attach(buffer, *report);
+                recall(channel, &mut report);
+                self.note(channel, &report);
+                self.attach(channel, buffer, *report);
             }
-            Verdict::Skipped(why) => self.pass(buffer, arrived, why),
+            Verdict::Skipped(why) => self.pass(channel, buffer, arrived, why),
             Verdict::Failed(error) => {
-                let generation = self.fail(error)?;
+                let generation = self.fail(channel, error)?;
                 let outcome = Outcome::Failed("model".into());
-                self.sign(
-                    buffer,
-                    Stage { generation, start: arrived, end: now(), outcome, ..Stage::default() },
-                );
+                let stage = Stage { generation, start: arrived, end: now(), outcome, ..Stage::default() };
+                self.sign(channel, buffer, stage);
             }
         }
         Ok(())
     }
 
     /// Writes onto a frame that it was not inferred.
-    pub(super) fn pass(&self, buffer: &mut gst::BufferRef, arrived: u64, why: Skip) {
-        self.shared.stats().skip(why);
-        let generation = self.shared.config().generation;
+    pub(super) fn pass(&self, channel: &Channel, buffer: &mut gst::BufferRef, arrived: u64, why: Skip) {
+        self.member.stats().skip(why);
+        self.sign_skipped(channel, buffer, arrived, why);
+    }
+
+    fn sign_skipped(&self, channel: &Channel, buffer: &mut gst::BufferRef, arrived: u64, why: Skip) {
+        let generation = self.member.config().generation;
         let outcome = Outcome::Skipped(why.as_str().into());
-        self.sign(buffer, Stage { generation, start: arrived, end: now(), outcome, ..Stage::default() });
+        let stage = Stage { generation, start: arrived, end: now(), outcome, ..Stage::default() };
+        self.sign(channel, buffer, stage);
     }
 
     /// Writes onto a frame what was found on an earlier one.
@@ -61,67 +104,50 @@ impl NvpInference {
     /// As [`complete`](Self::complete).
     pub(super) fn complete_late(
         &self,
+        channel: &Channel,
         buffer: &mut gst::BufferRef,
         arrived: u64,
         finished: Finished,
     ) -> Result<(), gst::FlowError> {
         match finished.verdict {
             Verdict::Inferred(mut report) => {
-                self.recall(&mut report);
-                self.note(&report);
+                recall(channel, &mut report);
+                self.note(channel, &report);
                 let age = buffer.pts().zip(finished.pts).map(|(now, then)| now.saturating_sub(then));
                 report.detections.age = age.map_or(0, gst::ClockTime::nseconds);
                 report.detections.source_pts = finished.pts.map(gst::ClockTime::nseconds);
-                self.shared.stats().aged(report.detections.age);
-                self.attach(buffer, *report);
+                self.member.stats().aged(report.detections.age);
+                self.attach(channel, buffer, *report);
                 Ok(())
             }
             // The frame that it was is gone; this one goes on without a result.
             Verdict::Skipped(why) => {
-                self.shared.stats().skip(why);
-                self.sign_forwarded(buffer, arrived);
+                self.member.stats().skip(why);
+                self.sign_forwarded(channel, buffer, arrived);
                 Ok(())
             }
-            verdict @ Verdict::Failed(_) => self.complete(buffer, arrived, verdict),
+            verdict @ Verdict::Failed(_) => self.complete(channel, buffer, arrived, verdict),
         }
     }
 
     /// Writes onto a frame that it goes on before its own result.
-    pub(super) fn sign_forwarded(&self, buffer: &mut gst::BufferRef, arrived: u64) {
-        let generation = self.shared.config().generation;
-        let outcome = Outcome::Skipped(Skip::Async.as_str().into());
-        self.sign(buffer, Stage { generation, start: arrived, end: now(), outcome, ..Stage::default() });
-    }
-
-    /// Adds what earlier looks said of tracks that were not looked at on this frame.
-    fn recall(&self, report: &mut Report) {
-        if report.recall.is_empty() {
-            return;
-        }
-        let mut found = Found::default();
-        for (region, parent) in std::mem::take(&mut report.recall) {
-            let said =
-                lock(&self.shared.cascade).recall(report.serial, region.track, &region.bbox, &mut found);
-            let Some(time) = said else { continue };
-            report.regions[1] += usize::from(time != report.time);
-            let age = report.time.saturating_sub(time);
-            add(&mut report.detections, &found, Parent { age, ..parent });
-        }
+    pub(super) fn sign_forwarded(&self, channel: &Channel, buffer: &mut gst::BufferRef, arrived: u64) {
+        self.sign_skipped(channel, buffer, arrived, Skip::Async);
     }
 
     /// Counts a run that ended well.
-    fn note(&self, report: &Report) {
+    fn note(&self, channel: &Channel, report: &Report) {
         let usual = {
-            let mut stats = self.shared.stats();
+            let mut stats = self.member.stats();
             stats.infer(report);
             stats.usual_time()
         };
         let took = report.span.1 - report.span.0;
-        let back =
-            lock(&self.shared.scheduler).succeeded(&report.schedule, report.span.1, took, report.budget);
+        let back = lock(&channel.scheduler).succeeded(&report.schedule, report.span.1, took, report.budget);
         if back {
             gst::info!(CAT, imp = self, "the model works again");
-            self.tell(gst::Structure::builder("nvp-model-enabled").field("model", &*report.model.id).build());
+            let told = gst::Structure::builder("nvp-model-enabled").field("model", &*report.detections.model);
+            self.tell(told.field_if_some("stream", channel.name.as_deref()).build());
         }
         gst::log!(CAT, imp = self, "{} detections, {:?}", report.detections.items.len(), report.times);
         let nonfinite = report.left_out.non_finite;
@@ -134,44 +160,52 @@ impl NvpInference {
     }
 
     /// Decides what a failure leads to; returns the generation of the settings.
-    fn fail(&self, error: Trouble) -> Result<u32, gst::FlowError> {
-        let config = self.shared.config();
+    fn fail(&self, channel: &Channel, error: Trouble) -> Result<u32, gst::FlowError> {
+        let config = self.member.config();
         let (failure, count) = {
-            let mut scheduler = lock(&self.shared.scheduler);
+            let mut scheduler = lock(&channel.scheduler);
             (scheduler.failed(&config.schedule, now()), scheduler.failures())
         };
-        self.shared.stats().failed += 1;
-        let why = error.to_string();
+        self.member.stats().failed += 1;
+        let of = channel.name.as_ref().map_or_else(String::new, |name| format!("Stream {name}: "));
+        let why = format!("{of}{error}");
         match failure {
+            // What one stream's frames lead to is not the end of the others in the batch.
+            Failure::Fatal if channel.name.is_some() => {
+                gst::element_imp_warning!(self, gst::LibraryError::Failed, ("{why}"));
+            }
             Failure::Fatal => {
                 self.post_error_message(error.into_message());
                 return Err(gst::FlowError::Error);
             }
             Failure::Counted => gst::warning!(CAT, imp = self, "failure {count}: {why}"),
-            Failure::Disabled => {
-                let retry = config.schedule.retry_after;
-                let next = match retry {
-                    0 => "it stays off until the element is started again".to_owned(),
-                    ns => format!("it is tried again after {} ms", ns / 1_000_000),
-                };
-                gst::element_imp_warning!(
-                    self,
-                    gst::LibraryError::Failed,
-                    ("The model is switched off after {count} failures in a row, video flows on, {next}: {why}")
-                );
-                let id = lock(&self.model).as_ref().map(|model| model.id.clone()).unwrap_or_default();
-                let told = gst::Structure::builder("nvp-model-disabled")
-                    .field("model", &*id)
-                    .field("failures", count)
-                    .field("reason", why)
-                    .field("retry-after", retry);
-                self.tell(told.build());
-            }
+            Failure::Disabled => self.tell_disabled(channel, count, why, config.schedule.retry_after),
         }
         Ok(config.generation)
     }
 
-    fn attach(&self, buffer: &mut gst::BufferRef, report: Report) {
+    fn tell_disabled(&self, channel: &Channel, failures: u32, why: String, retry: u64) {
+        let next = match retry {
+            0 => "it stays off until the element is started again".to_owned(),
+            ns => format!("it is tried again after {} ms", ns / 1_000_000),
+        };
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Failed,
+            ("The model is switched off after {failures} failures in a row, video flows on, {next}: {why}")
+        );
+        let named = self.member.config().model_id.clone();
+        let id = named.or_else(|| self.model().map(|model| model.id.clone())).unwrap_or_default();
+        let told = gst::Structure::builder("nvp-model-disabled")
+            .field("model", &*id)
+            .field("failures", failures)
+            .field("reason", why)
+            .field("retry-after", retry)
+            .field_if_some("stream", channel.name.as_deref());
+        self.tell(told.build());
+    }
+
+    fn attach(&self, channel: &Channel, buffer: &mut gst::BufferRef, report: Report) {
         let Report { model, generation, mut detections, span: (start, end), .. } = report;
         let stage = Stage {
             model_sha256: Some(model.sha256.clone()),
@@ -181,7 +215,7 @@ impl NvpInference {
             end,
             ..Stage::default()
         };
-        self.sign(buffer, stage);
+        self.sign(channel, buffer, stage);
         self.tell_apart(buffer, &mut detections.model);
         DetectionMeta::add(buffer, detections);
     }
@@ -203,17 +237,35 @@ impl NvpInference {
         }
     }
 
-    fn sign(&self, buffer: &mut gst::BufferRef, stage: Stage) {
+    fn sign(&self, channel: &Channel, buffer: &mut gst::BufferRef, stage: Stage) {
         let element = self.name_in_provenance();
-        self.feed.sign(buffer, Stage { element, ..stage });
+        channel.feed.sign(buffer, Stage { element, ..stage });
     }
 
     /// Reports a new latency when frames usually take a quarter longer than was last said.
     fn follow_latency(&self, usual: u64) {
+        let pool = lock(&self.pool).clone();
+        let usual = usual + pool.map_or(0, |pool| pool.usual_formation());
         let told = self.latency.load(Ordering::Relaxed);
         if usual > told + told / 4 {
             self.latency.store(usual, Ordering::Relaxed);
             let _ = self.post_message(gst::message::Latency::builder().src(&*self.obj()).build());
         }
+    }
+}
+
+/// Adds what earlier looks said of tracks that were not looked at on this frame.
+fn recall(channel: &Channel, report: &mut Report) {
+    if report.recall.is_empty() {
+        return;
+    }
+    let mut found = Found::default();
+    for (region, parent) in std::mem::take(&mut report.recall) {
+        let serial = report.model.serial;
+        let said = lock(&channel.cascade).recall(serial, region.track, &region.bbox, &mut found);
+        let Some(time) = said else { continue };
+        report.regions[1] += usize::from(time != report.time);
+        let age = report.time.saturating_sub(time);
+        add(&mut report.detections, &found, Parent { age, ..parent });
     }
 }

@@ -10,7 +10,7 @@ use crate::detection::{Found, Task};
 use crate::elements::provenance::now;
 use crate::geometry::BBox;
 use crate::image::{Colorimetry, Frame, PixelFormat, Plane};
-use crate::model::{DecodeParams, DecodeReport, Decoder, Facts, ModelError};
+use crate::model::{DecodeError, DecodeParams, DecodeReport, Decoder, Facts, Input, ModelError};
 use crate::preprocess::{Geometry, Padding, PreprocessError, Preprocessor};
 
 /// Nanoseconds that each part of a frame took.
@@ -28,7 +28,6 @@ pub(super) struct Order<'a> {
     pub(super) choice: Choice,
     /// Most pictures in one run, where the model leaves that open.
     pub(super) batch: usize,
-    pub(super) id: Option<Arc<str>>,
     pub(super) serial: u64,
 }
 
@@ -40,9 +39,32 @@ pub(super) struct Engine {
     session: Session,
     decoder: Box<dyn Decoder>,
     preprocessor: Preprocessor,
-    paddings: Vec<Padding>,
-    geometries: Vec<Option<Geometry>>,
+    input: Input,
+    /// The most pictures in one run.
+    most: usize,
+    /// As many as the input tensor has room for.
+    places: Vec<Place>,
     found: Found,
+}
+
+/// A picture's place in the input tensor, and what is known of the picture in it.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    padding: Padding,
+    /// `None` when the region has no part inside its frame.
+    geometry: Option<Geometry>,
+    region: BBox,
+}
+
+/// What was found in one picture.
+pub(super) struct Decoded<'f> {
+    /// The picture's place in the run.
+    pub(super) place: usize,
+    /// In units of its frame.
+    pub(super) found: &'f mut Found,
+    pub(super) left_out: DecodeReport,
+    /// Nanoseconds that decoding took.
+    pub(super) took: u64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -68,7 +90,7 @@ impl Engine {
         let mut session = source.open(runtime, *choice)?;
         let mut facts = twin.map_or_else(|| session.facts(), |twin| twin.facts.clone());
         let input = source.input(&facts).map_err(misunderstood)?;
-        session.allocate(&input, *batch).map_err(|e| failed(path, e))?;
+        session.allocate(&input, 1).map_err(|e| failed(path, e))?;
         if twin.is_none() {
             let observe = |outputs: &Outputs<'_>| {
                 outputs.whole().iter().enumerate().for_each(|(i, output)| facts.observe(i, output.shape));
@@ -78,13 +100,15 @@ impl Engine {
         let plan = source.understand(&facts).map_err(misunderstood)?;
         session.read_bytes_as(plan.quantization.clone());
         let capacity = session.capacity();
-        let id = order.id.clone();
-        let model = Arc::new(Model { serial: order.serial, ..source.model(&plan, runtime, *choice, id) });
+        let most = if input.open_batch { (*batch).max(1) } else { capacity };
+        let serial = order.serial;
+        let model = Arc::new(Model { serial, batch: most, ..source.model(&plan, runtime, *choice) });
         let mut engine = Self {
             model: twin.map_or(model, |twin| twin.model.clone()),
             preprocessor: Preprocessor::new(plan.spec).map_err(|e| failed(path, e))?,
-            paddings: vec![Padding::default(); capacity],
-            geometries: vec![None; capacity],
+            input,
+            most,
+            places: vec![Place::default(); capacity],
             facts,
             session,
             decoder: plan.decoder,
@@ -104,70 +128,86 @@ impl Engine {
         let planes = [Plane { data: &grey, stride: 64 }, Plane::default(), Plane::default()];
         let frame = Frame::new(PixelFormat::Gray8, 64, 64, Colorimetry::default(), planes)
             .map_err(|e| failed(path, e))?;
-        self.fill(&frame, &[WHOLE])?;
+        self.fill(0, &frame, WHOLE)?;
         let decoder = &mut self.decoder;
         let checked = self.session.run(1, |outputs| outputs.of_picture(0, |views| decoder.check(views)));
         checked.map_err(|e| failed(path, e))?.map_err(|e| failed(path, e))?;
         Ok(now() - start)
     }
 
-    /// Puts the regions, at most as many as a run takes, into the input tensor. A region without a part inside the
-    /// frame leaves its place as it was.
-    fn fill(&mut self, frame: &Frame<'_>, regions: &[BBox]) -> Result<(), Trouble> {
-        let Self { model, session, preprocessor, paddings, geometries, .. } = self;
-        for (i, (region, (padding, geometry))) in
-            regions.iter().zip(paddings.iter_mut().zip(geometries.iter_mut())).enumerate()
-        {
-            let place =
-                session.place(i).ok_or_else(|| failed(&model.path, "its input tensor has no place left"))?;
-            *geometry = match preprocessor.run_region(frame, *region, place, padding) {
-                Ok(geometry) => Some(geometry),
-                Err(PreprocessError::Region) => None,
-                Err(error) => return Err(failed(&model.path, error)),
-            };
+    /// The most pictures in one run.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Makes room for so many pictures in one run, or for as many as the model takes.
+    ///
+    /// # Errors
+    /// One message that names the model, when there is no memory for it.
+    pub(super) fn reserve(&mut self, pictures: usize) -> Result<(), Trouble> {
+        let wanted = pictures.min(self.most);
+        if wanted <= self.places.len() {
+            return Ok(());
         }
+        let capacity = wanted.next_power_of_two().min(self.most);
+        self.places.clear();
+        self.session.allocate(&self.input, capacity).map_err(|e| failed(&self.model.path, e))?;
+        self.places.resize(capacity, Place::default());
         Ok(())
     }
 
-    /// Preprocesses, runs and decodes regions of a frame, and hands what was found in each, in units of the frame,
-    /// to `take` with the region's index. Regions without a part inside the frame are left out.
+    /// Puts a region of a frame into a place of the input tensor. A region without a part inside the frame leaves the
+    /// place as it was.
     ///
     /// # Errors
     /// One message that names the model and what failed.
-    pub(super) fn look(
+    pub(super) fn fill(&mut self, place: usize, frame: &Frame<'_>, region: BBox) -> Result<(), Trouble> {
+        let Self { model, session, preprocessor, places, .. } = self;
+        let (Some(tensor), Some(place)) = (session.place(place), places.get_mut(place)) else {
+            return Err(failed(&model.path, "its input tensor has no place left"));
+        };
+        place.region = region;
+        place.geometry = match preprocessor.run_region(frame, region, tensor, &mut place.padding) {
+            Ok(geometry) => Some(geometry),
+            Err(PreprocessError::Region) => None,
+            Err(error) => return Err(failed(&model.path, error)),
+        };
+        Ok(())
+    }
+
+    /// Runs the model on the pictures in the first places, decodes each by its own parameters, and hands what was
+    /// found in it to `take`. Regions without a part inside their frame are left out. Returns the nanoseconds that the
+    /// model took.
+    ///
+    /// # Errors
+    /// One message that names the model and what failed.
+    pub(super) fn run<'p>(
         &mut self,
-        frame: &Frame<'_>,
-        regions: &[BBox],
-        parameters: &DecodeParams,
-        mut take: impl FnMut(usize, &mut Found),
-    ) -> Result<(Times, DecodeReport), Trouble> {
-        let (mut times, mut left_out) = (Times::default(), DecodeReport::default());
-        let capacity = self.paddings.len().max(1);
-        for (first, regions) in (0..).step_by(capacity).zip(regions.chunks(capacity)) {
-            let start = now();
-            self.fill(frame, regions)?;
-            let filled = now();
-            let mut ran = filled;
-            let Self { model, session, decoder, geometries, found, .. } = self;
-            let decoded = session.run(regions.len(), |outputs| {
-                ran = now();
-                for (i, geometry) in geometries[..regions.len()].iter().enumerate() {
-                    let Some(geometry) = geometry else { continue };
-                    let report = outputs.of_picture(i, |views| decoder.decode(views, parameters, found))?;
-                    geometry.found_in_frame(found);
-                    if model.task != Task::Detect {
-                        found.items.iter_mut().for_each(|item| item.bbox = regions[i]);
-                    }
-                    left_out.add(report);
-                    take(first + i, found);
+        pictures: usize,
+        parameters: impl Fn(usize) -> &'p DecodeParams,
+        mut take: impl FnMut(Decoded<'_>),
+    ) -> Result<u64, Trouble> {
+        let Self { model, session, decoder, places, found, .. } = self;
+        let begun = now();
+        let mut ran = begun;
+        let decoded = session.run(pictures, |outputs| {
+            ran = now();
+            let mut before = ran;
+            for (place, Place { geometry, region, .. }) in places[..pictures].iter().enumerate() {
+                let Some(geometry) = geometry else { continue };
+                let parameters = parameters(place);
+                let left_out = outputs.of_picture(place, |views| decoder.decode(views, parameters, found))?;
+                geometry.found_in_frame(found);
+                if model.task != Task::Detect {
+                    found.items.iter_mut().for_each(|item| item.bbox = *region);
                 }
-                Ok::<_, crate::model::DecodeError>(())
-            });
-            decoded.map_err(|e| failed(&model.path, e))?.map_err(|e| failed(&model.path, e))?;
-            times.preprocess += filled - start;
-            times.run += ran - filled;
-            times.decode += now() - ran;
-        }
-        Ok((times, left_out))
+                let after = now();
+                take(Decoded { place, found, left_out, took: after - before });
+                before = after;
+            }
+            Ok::<_, DecodeError>(())
+        });
+        decoded.map_err(|e| failed(&model.path, e))?.map_err(|e| failed(&model.path, e))?;
+        Ok(ran - begun)
     }
 }

@@ -6,55 +6,44 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::trouble::Trouble;
-use super::worker::{Look, Report};
+use super::task::{Job, Task, Verdict, Work};
+use crate::elements::provenance::now;
 use crate::schedule::Skip;
 
-/// What a worker gets: a frame and how to look at it.
-pub(super) struct Job {
-    pub(super) ticket: u64,
-    pub(super) buffer: gst::Buffer,
-    pub(super) look: Look,
-}
-
-/// How a frame fared.
-pub(super) enum Verdict {
-    /// The model ran.
-    Inferred(Box<Report>),
-    /// Left alone on purpose.
-    Skipped(Skip),
-    /// Could not be inferred.
-    Failed(Trouble),
-}
-
-/// What is to be done with a frame that enters.
-pub(super) enum Order {
-    Infer(Look),
-    Skip(Skip),
-}
-
-enum Stage {
-    Waiting(Look),
-    Running,
-    Done(gst::Buffer, Verdict),
-}
-
+#[derive(Debug)]
 enum Item {
-    Frame {
-        ticket: u64,
-        arrived: u64,
-        buffer: Option<gst::Buffer>,
-        stage: Stage,
-    },
+    Frame(Waiting),
     Event(gst::Event),
     /// A serialised query waits here for everything before it to leave; its own thread then asks downstream.
     Query(u64),
 }
 
+/// A buffer and the frames in it: itself, or those of a batch.
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    arrived: u64,
+    /// When it leaves at the latest, on the monotonic clock.
+    deadline: Option<u64>,
+    buffer: gst::Buffer,
+    tasks: Vec<Task>,
+}
+
+impl Waiting {
+    fn is_done(&self) -> bool {
+        self.tasks.iter().all(Task::is_settled)
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.tasks.iter().any(|task| matches!(task.work, Work::Waiting(..)))
+    }
+}
+
 /// What leaves at the front.
 pub(super) enum Output {
-    Frame { buffer: gst::Buffer, arrived: u64, verdict: Verdict },
+    Frame { buffer: gst::Buffer, arrived: u64, tasks: Vec<Task> },
     Event(gst::Event),
 }
 
@@ -65,7 +54,7 @@ pub(super) struct Dropped {
     pub(super) sticky: Vec<gst::Event>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Line {
     items: VecDeque<Item>,
     frames: usize,
@@ -104,33 +93,48 @@ impl Line {
         Dropped { frames: std::mem::take(&mut self.frames), sticky }
     }
 
-    fn start_waiting(&mut self) -> Option<Job> {
+    fn start(&mut self) -> Option<Job> {
         self.items.iter_mut().find_map(|item| match item {
-            Item::Frame { ticket, buffer, stage: stage @ Stage::Waiting(_), .. } => {
-                let Stage::Waiting(look) = std::mem::replace(stage, Stage::Running) else { return None };
-                Some(Job { ticket: *ticket, buffer: buffer.take()?, look })
-            }
+            Item::Frame(frame) if frame.is_waiting() => Some(Job {
+                key: frame.ticket,
+                tasks: frame.tasks.iter_mut().filter_map(Task::start).collect(),
+            }),
             _ => None,
         })
     }
 
+    /// Settles what is at the front when it is to wait no longer; says until when it may wait.
+    fn hurry(&mut self, now: u64) -> Option<u64> {
+        let Some(Item::Frame(frame)) = self.items.front_mut() else { return None };
+        let deadline = frame.deadline.filter(|_| !frame.is_done())?;
+        if deadline > now {
+            return Some(deadline);
+        }
+        for task in frame.tasks.iter_mut().filter(|task| !task.is_settled()) {
+            task.work = Work::Settled(Verdict::Skipped(Skip::Timeout));
+        }
+        None
+    }
+
     fn leave(&mut self) -> Option<Output> {
         match self.items.front()? {
-            Item::Frame { stage: Stage::Done(..), .. } | Item::Event(_) => {}
-            Item::Frame { .. } | Item::Query(_) => return None,
+            Item::Frame(frame) if frame.is_done() => {}
+            Item::Event(_) => {}
+            Item::Frame(_) | Item::Query(_) => return None,
         }
         match self.items.pop_front()? {
-            Item::Frame { arrived, stage: Stage::Done(buffer, verdict), .. } => {
+            Item::Frame(Waiting { buffer, arrived, tasks, .. }) => {
                 self.frames -= 1;
-                Some(Output::Frame { buffer, arrived, verdict })
+                Some(Output::Frame { buffer, arrived, tasks })
             }
             Item::Event(event) => Some(Output::Event(event)),
-            Item::Frame { .. } | Item::Query(_) => None,
+            Item::Query(_) => None,
         }
     }
 }
 
 /// The line.
+#[derive(Debug)]
 pub(super) struct Flow {
     line: Mutex<Line>,
     changed: Condvar,
@@ -199,7 +203,7 @@ impl Flow {
         if why != gst::FlowError::Eos {
             return line.clear();
         }
-        line.items.retain(|item| !matches!(item, Item::Frame { .. }));
+        line.items.retain(|item| !matches!(item, Item::Frame(_)));
         Dropped { frames: std::mem::take(&mut line.frames), sticky: Vec::new() }
     }
 
@@ -214,8 +218,14 @@ impl Flow {
         line.refusal.take_if(|why| *why == gst::FlowError::NotLinked).is_some()
     }
 
-    /// Enters a frame, after waiting for room.
-    pub(super) fn enter(&self, buffer: gst::Buffer, order: Order, now: u64) -> Result<(), gst::FlowError> {
+    /// Enters a buffer with the frames in it, after waiting for room. It waits `patience` nanoseconds for results, for
+    /// ever when that is 0.
+    pub(super) fn enter(
+        &self,
+        buffer: gst::Buffer,
+        tasks: Vec<Task>,
+        (arrived, patience): (u64, u64),
+    ) -> Result<(), gst::FlowError> {
         let mut line = self.lock();
         while line.blocked().is_none() && line.frames >= line.capacity {
             line = self.wait(line);
@@ -223,12 +233,9 @@ impl Flow {
         if let Some(why) = line.blocked() {
             return Err(why);
         }
-        let (buffer, stage) = match order {
-            Order::Infer(look) => (Some(buffer), Stage::Waiting(look)),
-            Order::Skip(reason) => (None, Stage::Done(buffer, Verdict::Skipped(reason))),
-        };
         let ticket = line.ticket();
-        line.items.push_back(Item::Frame { ticket, arrived: now, buffer, stage });
+        let deadline = (patience > 0).then(|| now().saturating_add(patience));
+        line.items.push_back(Item::Frame(Waiting { ticket, arrived, deadline, buffer, tasks }));
         line.frames += 1;
         self.changed.notify_all();
         Ok(())
@@ -274,31 +281,24 @@ impl Flow {
         answer
     }
 
-    /// The next frame to infer; `None` when the line is closed.
-    pub(super) fn take(&self) -> Option<Job> {
-        let mut line = self.lock();
-        loop {
-            if line.closed {
-                return None;
-            }
-            if let Some(job) = line.start_waiting() {
-                return Some(job);
-            }
-            line = self.wait(line);
-        }
+    /// The frames of the first buffer that waits, for a worker.
+    pub(super) fn start(&self) -> Option<Job> {
+        self.lock().start()
     }
 
-    /// Brings a frame back; it is dropped when the line was flushed meanwhile.
-    pub(super) fn finish(&self, ticket: u64, buffer: gst::Buffer, verdict: Verdict) {
+    /// Brings frames back; they are dropped when the line was flushed, or did not wait any longer.
+    pub(super) fn finish(&self, job: Job) {
         let mut line = self.lock();
         let place = line.items.iter_mut().find_map(|item| match item {
-            Item::Frame { ticket: t, stage, .. } if *t == ticket => Some(stage),
+            Item::Frame(frame) if frame.ticket == job.key => Some(frame),
             _ => None,
         });
-        if let Some(stage) = place {
-            *stage = Stage::Done(buffer, verdict);
-            self.changed.notify_all();
+        let Some(frame) = place else { return };
+        let running = frame.tasks.iter_mut().filter(|task| matches!(task.work, Work::Running));
+        for (place, task) in running.zip(job.tasks) {
+            *place = task;
         }
+        self.changed.notify_all();
     }
 
     /// What leaves next; `None` when the line is flushing or refused.
@@ -308,11 +308,18 @@ impl Flow {
             if line.halted() {
                 return None;
             }
+            let until = line.hurry(now());
             if let Some(output) = line.leave() {
                 self.changed.notify_all();
                 return Some(output);
             }
-            line = self.wait(line);
+            line = match until {
+                None => self.wait(line),
+                Some(until) => {
+                    let left = Duration::from_nanos(until.saturating_sub(now()));
+                    self.changed.wait_timeout(line, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 }
@@ -321,11 +328,40 @@ impl Flow {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::task::{Channel, Look, Member};
     use super::*;
     use crate::elements::layout::Layout;
 
-    fn frame(flow: &Flow, order: Order) {
-        flow.enter(gst::Buffer::new(), order, 0).unwrap();
+    fn task(work: impl FnOnce(gst::Buffer) -> Work) -> Vec<Task> {
+        let channel = Arc::new(Channel::new(Arc::new(Member::new()), None));
+        vec![Task { channel, work: work(gst::Buffer::new()) }]
+    }
+
+    fn settled(why: Skip) -> Vec<Task> {
+        task(|_| Work::Settled(Verdict::Skipped(why)))
+    }
+
+    fn enter(flow: &Flow, tasks: Vec<Task>) -> Result<(), gst::FlowError> {
+        flow.enter(gst::Buffer::new(), tasks, (0, 0))
+    }
+
+    fn frame(flow: &Flow, tasks: Vec<Task>) {
+        enter(flow, tasks).unwrap();
+    }
+
+    fn finish(flow: &Flow, mut job: Job, why: Skip) {
+        job.tasks[0].work = Work::Settled(Verdict::Skipped(why));
+        flow.finish(job);
+    }
+
+    fn skipped(output: Option<Output>) -> Option<Skip> {
+        match output? {
+            Output::Frame { tasks, .. } => match tasks[..] {
+                [Task { work: Work::Settled(Verdict::Skipped(why)), .. }] => Some(why),
+                _ => None,
+            },
+            Output::Event(_) => None,
+        }
     }
 
     fn opened(capacity: usize) -> Flow {
@@ -335,10 +371,11 @@ mod tests {
         flow
     }
 
-    fn infer() -> Order {
+    fn infer() -> Vec<Task> {
         let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, 4, 4).build().unwrap();
         let layout = Arc::new(Layout::new(info).unwrap());
-        Order::Infer(Look { layout, config: Arc::default(), time: 0, expires: None, budget: 0 })
+        let look = Look { layout, config: Arc::default(), time: 0, expires: None, budget: 0 };
+        task(|buffer| Work::Waiting(buffer, look))
     }
 
     #[test]
@@ -347,27 +384,22 @@ mod tests {
         frame(&flow, infer());
         assert!(flow.enter_event(gst::event::Gap::new(gst::ClockTime::ZERO, None)));
         frame(&flow, infer());
-        let (first, second) = (flow.take().unwrap(), flow.take().unwrap());
-        flow.finish(second.ticket, second.buffer, Verdict::Skipped(Skip::Rate));
-        flow.finish(first.ticket, first.buffer, Verdict::Skipped(Skip::Gap));
-        let mut seen = Vec::new();
-        for _ in 0..3 {
-            seen.push(match flow.leave() {
-                Some(Output::Frame { verdict: Verdict::Skipped(why), .. }) => why.as_str(),
-                Some(Output::Event(_)) => "event",
-                _ => "other",
-            });
-        }
-        assert_eq!(seen, ["gap", "event", "rate"]);
+        let (first, second) = (flow.start().unwrap(), flow.start().unwrap());
+        assert!(flow.start().is_none());
+        finish(&flow, second, Skip::Rate);
+        finish(&flow, first, Skip::Gap);
+        assert_eq!(skipped(flow.leave()), Some(Skip::Gap));
+        assert!(matches!(flow.leave(), Some(Output::Event(_))));
+        assert_eq!(skipped(flow.leave()), Some(Skip::Rate));
         assert_eq!(flow.level(), 0);
     }
 
     #[test]
     fn a_full_line_blocks_until_something_leaves() {
         let flow = opened(1);
-        frame(&flow, Order::Skip(Skip::Gap));
+        frame(&flow, settled(Skip::Gap));
         std::thread::scope(|scope| {
-            let entering = scope.spawn(|| flow.enter(gst::Buffer::new(), Order::Skip(Skip::Rate), 0));
+            let entering = scope.spawn(|| enter(&flow, settled(Skip::Rate)));
             assert!(matches!(flow.leave(), Some(Output::Frame { .. })));
             assert!(entering.join().unwrap().is_ok());
         });
@@ -378,9 +410,9 @@ mod tests {
     fn a_flush_wakes_everybody_and_forgets_running_frames() {
         let flow = opened(1);
         frame(&flow, infer());
-        let job = flow.take().unwrap();
+        let job = flow.start().unwrap();
         std::thread::scope(|scope| {
-            let entering = scope.spawn(|| flow.enter(gst::Buffer::new(), Order::Skip(Skip::Rate), 0));
+            let entering = scope.spawn(|| enter(&flow, settled(Skip::Rate)));
             let leaving = scope.spawn(|| flow.leave().is_none());
             let asking = scope.spawn(|| flow.in_turn(|| true));
             assert_eq!(flow.flush_start().frames, 1);
@@ -389,15 +421,15 @@ mod tests {
             assert!(!asking.join().unwrap());
         });
         flow.flush_stop();
-        flow.finish(job.ticket, job.buffer, Verdict::Skipped(Skip::Age));
-        frame(&flow, Order::Skip(Skip::Busy));
-        assert!(matches!(flow.leave(), Some(Output::Frame { verdict: Verdict::Skipped(Skip::Busy), .. })));
+        finish(&flow, job, Skip::Age);
+        frame(&flow, settled(Skip::Busy));
+        assert_eq!(skipped(flow.leave()), Some(Skip::Busy));
     }
 
     #[test]
     fn a_query_is_asked_in_its_turn() {
         let flow = opened(2);
-        frame(&flow, Order::Skip(Skip::Gap));
+        frame(&flow, settled(Skip::Gap));
         std::thread::scope(|scope| {
             let asking = scope.spawn(|| flow.in_turn(|| flow.level() == 0));
             assert!(matches!(flow.leave(), Some(Output::Frame { .. })));
@@ -411,7 +443,7 @@ mod tests {
         frame(&flow, infer());
         assert!(flow.enter_event(gst::event::Gap::new(gst::ClockTime::ZERO, None)));
         assert_eq!(flow.refuse(gst::FlowError::Eos).frames, 1);
-        assert_eq!(flow.enter(gst::Buffer::new(), infer(), 0), Err(gst::FlowError::Eos));
+        assert_eq!(enter(&flow, infer()), Err(gst::FlowError::Eos));
         assert!(flow.enter_event(gst::event::Eos::new()));
         for expected in [gst::EventType::Gap, gst::EventType::Eos] {
             assert!(matches!(flow.leave(), Some(Output::Event(event)) if event.type_() == expected));
@@ -424,9 +456,22 @@ mod tests {
     fn a_refusal_reaches_those_who_enter() {
         let flow = opened(2);
         flow.refuse(gst::FlowError::NotLinked);
-        assert_eq!(flow.enter(gst::Buffer::new(), Order::Skip(Skip::Gap), 0), Err(gst::FlowError::NotLinked));
+        assert_eq!(enter(&flow, settled(Skip::Gap)), Err(gst::FlowError::NotLinked));
         assert!(flow.leave().is_none());
         assert!(flow.relinked());
-        frame(&flow, Order::Skip(Skip::Gap));
+        frame(&flow, settled(Skip::Gap));
+    }
+
+    #[test]
+    fn a_buffer_that_waited_too_long_leaves_without_its_result() {
+        let flow = opened(2);
+        for tasks in [infer(), infer()] {
+            flow.enter(gst::Buffer::new(), tasks, (0, 1)).unwrap();
+        }
+        let running = flow.start().unwrap();
+        assert_eq!(skipped(flow.leave()), Some(Skip::Timeout));
+        finish(&flow, running, Skip::Age);
+        assert_eq!(skipped(flow.leave()), Some(Skip::Timeout));
+        assert!(flow.start().is_none());
     }
 }

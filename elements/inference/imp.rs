@@ -1,63 +1,59 @@
-// Locks: no lock is held while another is taken. `shared.flow` has its own, see there.
+// Locks: no lock is held while another is taken. `member.flow` and the pool have their own, see there.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::thread::JoinHandle;
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::Mode;
-use super::engine::Engine;
-use super::loader::{Loaded, Loader};
+use super::loader::Loader;
 use super::model::Model;
-use super::settings::{Changed, Settings, properties};
-use super::worker::{Shared, lock, work, work_beside};
+use super::pool::{Pool, User};
+use super::properties::properties;
+use super::settings::{Changed, Settings};
+use super::streams::Streams;
+use super::task::{Channel, Member, lock};
 use crate::elements::AUTHOR;
 use crate::elements::layout::Layout;
-use crate::elements::provenance::Feed;
 use crate::elements::video;
+use crate::meta::BATCH_CAPS;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("nvpinference", gst::DebugColorFlags::empty(), Some("Inference"))
 });
 
-/// Frames between the pads beside those in the workers: one waits for a worker, one is being pushed.
-const BESIDE_WORKERS: usize = 2;
+/// Buffers between the pads beside those in the model: one waits for it, one is being pushed.
+const BESIDE_MODEL: usize = 2;
 
 /// What the streaming thread knows of the stream.
 #[derive(Default)]
 pub(super) struct Stream {
     pub(super) layout: Option<Arc<Layout>>,
     pub(super) segment: Option<gst::FormattedSegment<gst::ClockTime>>,
-}
-
-/// The workers, and the settings that their engines were loaded with.
-struct Running {
-    settings: Box<Settings>,
-    /// The serial of the model that they began with.
-    serial: Option<u64>,
-    threads: Vec<JoinHandle<Engine>>,
+    /// Those in the batches, when batches come.
+    pub(super) streams: Option<Streams>,
 }
 
 pub struct NvpInference {
     pub(super) sink: gst::Pad,
     pub(super) src: gst::Pad,
     settings: Mutex<Settings>,
-    /// In READY, and until the workers have them.
-    pub(super) engines: Mutex<Option<Loaded>>,
-    running: Mutex<Option<Running>>,
-    /// The model in force.
-    pub(super) model: Mutex<Option<Arc<Model>>>,
+    /// The settings that were made those in force last.
+    pub(super) applied: Mutex<Option<Box<Settings>>>,
+    /// The settings at the start, while frames flow.
+    running: Mutex<Option<Box<Settings>>>,
+    /// The loaded model, from READY on.
+    pub(super) pool: Mutex<Option<Arc<Pool>>>,
     pub(super) loader: Mutex<Loader>,
-    serial: AtomicU64,
-    pub(super) shared: Arc<Shared>,
+    pub(super) member: Arc<Member>,
+    /// The stream of frames, when no batches come.
+    pub(super) own: Arc<Channel>,
     pub(super) stream: Mutex<Stream>,
     element: Mutex<Arc<str>>,
     /// What the model is called where an element before this one uses the same id.
     pub(super) alias: Mutex<Option<Arc<str>>>,
-    pub(super) feed: Feed,
     pub(super) asynchronous: AtomicBool,
     /// Latency that was last reported, in nanoseconds.
     pub(super) latency: AtomicU64,
@@ -106,20 +102,20 @@ impl ObjectSubclass for NvpInference {
             })
             .flags(gst::PadFlags::PROXY_CAPS)
             .build();
+        let member = Arc::new(Member::new());
         Self {
             sink,
             src,
             settings: Mutex::default(),
-            engines: Mutex::default(),
+            applied: Mutex::default(),
             running: Mutex::default(),
-            model: Mutex::default(),
+            pool: Mutex::default(),
             loader: Mutex::default(),
-            serial: AtomicU64::new(0),
-            shared: Arc::new(Shared::new()),
+            own: Arc::new(Channel::new(member.clone(), None)),
+            member,
             stream: Mutex::default(),
             element: Mutex::default(),
             alias: Mutex::default(),
-            feed: Feed::default(),
             asynchronous: AtomicBool::new(false),
             latency: AtomicU64::new(0),
             packed_only: AtomicBool::new(false),
@@ -152,7 +148,7 @@ impl ObjectImpl for NvpInference {
             Changed::Load if playing => self.reload(),
             Changed::Start | Changed::Load => {}
             // Loading the model takes all settings over.
-            Changed::Parameters if lock(&self.model).is_none() => {}
+            Changed::Parameters if lock(&self.pool).is_none() => {}
             Changed::Parameters => {
                 self.apply(&self.settings());
             }
@@ -161,12 +157,9 @@ impl ObjectImpl for NvpInference {
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => self.shared.stats().to_structure(self.shared.flow.level()).to_value(),
-            "generation" => self.shared.config().generation.to_value(),
-            "active-provider" => {
-                let model = lock(&self.model).clone();
-                model.map(|model| model.provider.to_string()).to_value()
-            }
+            "stats" => self.stats().to_value(),
+            "generation" => self.member.config().generation.to_value(),
+            "active-provider" => self.model().map(|model| model.provider.to_string()).to_value(),
             name => lock(&self.settings).get(name),
         }
     }
@@ -189,7 +182,8 @@ impl ElementImpl for NvpInference {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = video::raw_caps();
+            let mut caps = video::raw_caps();
+            caps.make_mut().append(gst::Caps::new_empty_simple(BATCH_CAPS));
             [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
                 .into_iter()
                 .map(|(name, direction)| {
@@ -212,8 +206,8 @@ impl ElementImpl for NvpInference {
                 self.start()?;
             }
             gst::StateChange::PausedToReady => {
-                self.shared.flow.close();
-                self.shared.mailbox.close();
+                self.member.flow.close();
+                self.own.mailbox.close();
             }
             _ => {}
         }
@@ -222,8 +216,8 @@ impl ElementImpl for NvpInference {
             gst::StateChange::ReadyToPaused if result.is_err() => self.stop(),
             gst::StateChange::PausedToReady => self.stop(),
             gst::StateChange::ReadyToNull => {
-                drop(lock(&self.engines).take());
-                drop(lock(&self.model).take());
+                let pool = lock(&self.pool).take();
+                drop(pool);
             }
             _ => {}
         }
@@ -234,7 +228,7 @@ impl ElementImpl for NvpInference {
 impl NvpInference {
     /// The settings as they count now: while frames flow some wait for the next start.
     pub(super) fn settings(&self) -> Settings {
-        let start = lock(&self.running).as_ref().map(|running| running.settings.clone());
+        let start = lock(&self.running).clone();
         let settings = lock(&self.settings).clone();
         match start {
             Some(start) => settings.since(&start),
@@ -242,71 +236,73 @@ impl NvpInference {
         }
     }
 
+    /// Takes over from `other` what those who share a model have to set alike.
+    pub(super) fn take_over(&self, other: &Settings) {
+        lock(&self.settings).follow(other);
+        if let Some(running) = lock(&self.running).as_mut() {
+            running.follow(other);
+        }
+        self.obj().notify("model");
+    }
+
+    /// The model in force.
+    pub(super) fn model(&self) -> Option<Arc<Model>> {
+        let pool = lock(&self.pool).clone();
+        pool.map(|pool| pool.model())
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let level = self.member.flow.level();
+        let mut stats = self.member.stats().to_structure(level);
+        let pool = lock(&self.pool).clone();
+        if let Some(pool) = pool {
+            pool.describe(&mut stats);
+        }
+        stats
+    }
+
     /// This element's name, as provenance keeps it.
     pub(super) fn name_in_provenance(&self) -> Arc<str> {
         lock(&self.element).clone()
     }
 
-    /// The number of the next model that is loaded.
-    pub(super) fn next_serial(&self) -> u64 {
-        self.serial.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
     fn start(&self) -> Result<(), gst::StateChangeError> {
-        let Some(Loaded { settings, engines }) = lock(&self.engines).take() else {
-            return Err(gst::StateChangeError);
-        };
+        let Some(pool) = lock(&self.pool).clone() else { return Err(gst::StateChangeError) };
+        let settings = Box::new(self.settings());
         *lock(&self.stream) = Stream::default();
         *lock(&self.element) = self.obj().name().as_str().into();
         *lock(&self.alias) = None;
-        *self.shared.stats() = Default::default();
-        *lock(&self.shared.scheduler) = Default::default();
-        lock(&self.shared.cascade).clear();
+        *self.member.stats() = Default::default();
+        *lock(&self.own.scheduler) = Default::default();
+        lock(&self.own.cascade).clear();
         self.packed_only.store(false, Ordering::Relaxed);
         self.nonfinite_told.store(false, Ordering::Relaxed);
         let beside = settings.mode == Mode::Async;
         self.asynchronous.store(beside, Ordering::Relaxed);
-        if beside {
-            self.shared.mailbox.open();
+        let seat = if beside {
+            self.own.mailbox.open();
+            pool.join(User::Mailbox(self.own.clone()), 1)
         } else {
-            self.shared.flow.open(engines.len() + BESIDE_WORKERS);
-        }
-        let serial = engines.first().map(|engine| engine.model.serial);
-        let mut running = Running { settings, serial, threads: Vec::new() };
-        for (i, engine) in engines.into_iter().enumerate() {
-            let shared = self.shared.clone();
-            let thread = std::thread::Builder::new().name(format!("{}:infer{i}", self.obj().name()));
-            let work = move || if beside { work_beside(&shared, engine) } else { work(&shared, engine) };
-            match thread.spawn(work) {
-                Ok(thread) => running.threads.push(thread),
-                Err(error) => {
-                    gst::element_imp_error!(
-                        self,
-                        gst::ResourceError::NoSpaceLeft,
-                        ("Cannot start a thread: {error}")
-                    );
-                    *lock(&self.running) = Some(running);
-                    self.stop();
-                    return Err(gst::StateChangeError);
-                }
-            }
-        }
-        *lock(&self.running) = Some(running);
+            let shared = pool.name.is_some();
+            let limit = if shared { settings.sharing.max_in_flight as usize } else { pool.workers() };
+            self.member.flow.open(limit + BESIDE_MODEL);
+            pool.join(User::Line(self.member.clone()), limit)
+        };
+        self.own.seat.store(seat, Ordering::Relaxed);
+        *lock(&self.running) = Some(settings);
         Ok(())
     }
 
     fn stop(&self) {
         self.join_loader();
-        self.shared.flow.close();
-        self.shared.mailbox.close();
-        let Some(Running { settings, serial, threads }) = lock(&self.running).take() else { return };
-        let engines: Option<Vec<Engine>> = threads.into_iter().map(|thread| thread.join().ok()).collect();
-        lock(&self.shared.spare).clear();
-        // After a change while playing the engines are not what the settings of the start describe: they are loaded
-        // anew.
-        let now = lock(&self.model).as_ref().map(|model| model.serial);
-        if now == serial {
-            *lock(&self.engines) = engines.map(|engines| Loaded { settings, engines });
+        self.member.flow.close();
+        self.own.mailbox.close();
+        let running = lock(&self.running).take();
+        let streams = lock(&self.stream).streams.take();
+        let (Some(_), Some(pool)) = (running, lock(&self.pool).clone()) else { return };
+        if let Some(streams) = streams {
+            streams.close(|seat| pool.leave(seat));
         }
+        pool.leave(self.own.seat());
     }
 }

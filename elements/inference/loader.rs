@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use gst::prelude::*;
@@ -9,12 +10,14 @@ use gst::subclass::prelude::*;
 
 use super::engine::{Engine, Order};
 use super::imp::{CAT, NvpInference};
-use super::model::Source;
+use super::instance;
+use super::model::{Model, Source};
 use super::onnx::{Choice, Precision, Provider, Runtime, wanted};
+use super::pool::Pool;
 use super::settings::{Load, Settings};
+use super::task::{Config, lock};
 use super::trouble::Trouble;
-use super::worker::{Config, lock};
-use super::{PrecisionHint, ProviderPolicy, RegionSource};
+use super::{PrecisionHint, ProviderPolicy};
 use crate::model::{ClassFilter, DecodeParams};
 
 impl From<PrecisionHint> for Precision {
@@ -98,12 +101,10 @@ impl NvpInference {
         let runtime = Runtime::get(load.onnxruntime.as_deref(), self.plugin_folder().as_deref())
             .map_err(|e| Trouble::new(&gst::LibraryError::Init, e))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (workers, threads) = load.arrangement(settings.mode, cores);
+        let (workers, threads) = settings.arrangement(cores);
         let Chosen { choice, mut missing } = choose(load, threads, &runtime)?;
-        let serial = self.next_serial();
-        let batch = if settings.regions.source == RegionSource::Frame { 1 } else { load.batch_size as usize };
-        let id = settings.model_id.clone();
-        let mut order = Order { source: &source, runtime: &runtime, choice, batch, id, serial };
+        let (serial, batch) = (next_serial(), load.batch_size as usize);
+        let mut order = Order { source: &source, runtime: &runtime, choice, batch, serial };
         let first = match Engine::load(&order, None) {
             Err(why) if load.policy == ProviderPolicy::Prefer && choice.provider != Provider::Cpu => {
                 // What one provider does not run another one may.
@@ -119,12 +120,21 @@ impl NvpInference {
             engines.push(engine);
         }
         let first = &engines[0].model;
-        ClassFilter::parse(&settings.classes, &first.labels, first.classes)
-            .map_err(|e| Trouble::new(&gst::LibraryError::Settings, format!("Property classes: {e}")))?;
+        check_classes(settings, first)?;
         for why in missing {
             self.tell_missing(&why, &first.provider);
         }
         Ok(engines)
+    }
+
+    /// Loads a model of this element's own, or joins those who share one.
+    fn pool(&self, settings: &Settings) -> Result<Arc<Pool>, Trouble> {
+        let name = self.obj().name();
+        let load = || Pool::start(self.engines(settings)?, settings, &name);
+        let Some(instance) = &settings.sharing.instance else { return load().map(Arc::new) };
+        let pool = instance::join(instance, settings, &name, load)?;
+        check_classes(settings, &pool.model())?;
+        Ok(pool)
     }
 
     fn tell_missing(&self, why: &str, instead: &str) {
@@ -145,38 +155,39 @@ impl NvpInference {
     /// Loads the model unless it is loaded with these settings already.
     pub(super) fn load(&self) -> Result<(), gst::StateChangeError> {
         let settings = self.settings();
-        let current = lock(&self.engines).take();
-        if let Some(loaded) = current
-            && loaded.fits(&settings)
-        {
-            *lock(&self.engines) = Some(loaded);
+        let fits = |pool: &Arc<Pool>| settings.ask_for(&pool.settings());
+        if lock(&self.pool).as_ref().is_some_and(fits) {
+            if lock(&self.applied).as_deref() != Some(&settings) {
+                self.apply(&settings);
+            }
             return Ok(());
         }
-        let engines = self.engines(&settings).map_err(|error| {
-            *lock(&self.model) = None;
+        let former = lock(&self.pool).take();
+        drop(former);
+        let pool = self.pool(&settings).map_err(|error| {
             self.post_error_message(error.into_message());
             gst::StateChangeError
         })?;
-        self.adopt(&engines, &settings);
-        *lock(&self.engines) = Some(Loaded { settings: Box::new(settings), engines });
+        self.latency.store(pool.model().dry_run + pool.max_formation(), Ordering::Relaxed);
+        pool.enlist(&self.obj());
+        *lock(&self.pool) = Some(pool.clone());
+        self.adopt(&pool, &settings);
         Ok(())
     }
 
-    /// Makes the settings that go with new engines those in force, and tells about the model.
-    fn adopt(&self, engines: &[Engine], settings: &Settings) {
-        let model = &engines[0].model;
-        self.latency.store(model.dry_run, std::sync::atomic::Ordering::Relaxed);
-        *lock(&self.model) = Some(model.clone());
+    /// Makes the settings that go with a model those in force, and tells about the model.
+    fn adopt(&self, pool: &Pool, settings: &Settings) {
+        let model = pool.model();
         let generation = self.apply(settings);
-        gst::info!(CAT, imp = self, "{}, {} workers", model.summary(), engines.len());
-        self.tell(model.describe(generation, engines.len()));
+        gst::info!(CAT, imp = self, "from now on {}, {} workers", model.summary(), pool.workers());
+        self.tell(model.describe(generation, pool.workers(), pool.name.as_deref()));
         self.obj().notify("active-provider");
     }
 
     /// Makes settings those in force from the next frame on; returns their generation.
     pub(super) fn apply(&self, settings: &Settings) -> u32 {
-        let model = lock(&self.model).clone();
-        let mut config = lock(&self.shared.config);
+        let model = self.model();
+        let mut config = lock(&self.member.config);
         let classes = match &model {
             Some(model) => ClassFilter::parse(&settings.classes, &model.labels, model.classes),
             // Without a model the names cannot be checked yet; loading it does.
@@ -191,6 +202,7 @@ impl NvpInference {
         *config = Arc::new(Config {
             generation,
             model: model.map_or(0, |model| model.serial),
+            model_id: settings.model_id.clone(),
             parameters: DecodeParams {
                 confidence: settings.confidence,
                 iou: settings.iou,
@@ -200,9 +212,11 @@ impl NvpInference {
             },
             schedule: settings.schedule,
             max_age: u64::from(settings.max_age) * 1_000_000,
+            response_timeout: u64::from(settings.response_timeout) * 1_000_000,
             regions: settings.regions.clone(),
         });
         drop(config);
+        *lock(&self.applied) = Some(Box::new(settings.clone()));
         if let Some(error) = refused {
             gst::element_imp_warning!(
                 self,
@@ -249,24 +263,31 @@ impl NvpInference {
                     return;
                 }
             }
+            let Some(pool) = lock(&self.pool).clone() else { continue };
             let settings = self.settings();
             match self.engines(&settings) {
-                Ok(engines) => self.hand_over(engines, &settings),
+                Ok(engines) => self.hand_over(&pool, engines, &settings),
                 Err(error) => self.reject(&settings, &error),
             }
         }
     }
 
-    fn hand_over(&self, engines: Vec<Engine>, settings: &Settings) {
-        let model = engines[0].model.clone();
-        let workers = engines.len();
-        let former = std::mem::replace(&mut *lock(&self.shared.spare), engines);
-        drop(former);
-        *lock(&self.model) = Some(model.clone());
-        let generation = self.apply(settings);
-        gst::info!(CAT, imp = self, "from now on {}", model.summary());
-        self.tell(model.describe(generation, workers));
-        self.obj().notify("active-provider");
+    /// Lets another model take over, in all elements that share it.
+    fn hand_over(&self, pool: &Arc<Pool>, engines: Vec<Engine>, settings: &Settings) {
+        pool.hand_over(engines, settings);
+        self.adopt(pool, settings);
+        for other in pool.others(&self.obj()) {
+            other.imp().follow(pool, settings);
+        }
+    }
+
+    /// Takes over what another element has changed of the model that both share.
+    fn follow(&self, pool: &Arc<Pool>, settings: &Settings) {
+        if !lock(&self.pool).as_ref().is_some_and(|ours| Arc::ptr_eq(ours, pool)) {
+            return;
+        }
+        self.take_over(settings);
+        self.adopt(pool, &self.settings());
     }
 
     fn reject(&self, settings: &Settings, error: &Trouble) {
@@ -280,7 +301,7 @@ impl NvpInference {
         let told = gst::Structure::builder("nvp-model-rejected")
             .field("model", model.to_string_lossy().as_ref())
             .field("reason", why)
-            .field("generation", self.shared.config().generation);
+            .field("generation", self.member.config().generation);
         self.tell(told.build());
     }
 
@@ -297,16 +318,16 @@ impl NvpInference {
     }
 }
 
-/// Engines that are ready, and the settings that they were loaded with.
-pub(super) struct Loaded {
-    pub(super) settings: Box<Settings>,
-    pub(super) engines: Vec<Engine>,
+/// A number for a model that is loaded, higher than all before.
+fn next_serial() -> u64 {
+    static SERIAL: AtomicU64 = AtomicU64::new(0);
+    SERIAL.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-impl Loaded {
-    /// True when these engines are what `settings` ask for.
-    fn fits(&self, settings: &Settings) -> bool {
-        let of = |s: &Settings| (s.load.clone(), s.mode, s.model_id.clone(), s.regions.source);
-        of(&self.settings) == of(settings)
-    }
+/// # Errors
+/// When the property `classes` names one that the model does not have.
+fn check_classes(settings: &Settings, model: &Model) -> Result<(), Trouble> {
+    let parsed = ClassFilter::parse(&settings.classes, &model.labels, model.classes);
+    let error = |e| Trouble::new(&gst::LibraryError::Settings, format!("Property classes: {e}"));
+    parsed.map(|_| ()).map_err(error)
 }

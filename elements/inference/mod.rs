@@ -1,8 +1,8 @@
 //! `nvpinference`: runs an ONNX model on the frames that pass, or on the objects in them.
 //!
 //! Reads raw video (see the pad templates for the formats; no `videoconvert` or `videoscale` is needed
-//! before it) and adds [`DetectionMeta`](crate::meta::DetectionMeta) and a provenance stage to every
-//! buffer it infers:
+//! before it), of one stream or of several in batches, and adds [`DetectionMeta`](crate::meta::DetectionMeta) and a
+//! provenance stage to every frame it infers:
 //!
 //! ```text
 //! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! nvpinference model=yolox_nano.onnx \
@@ -38,6 +38,38 @@
 //!     ! nvppublish location=out.jsonl embeddings=true ! fakesink
 //! ```
 //!
+//! # Several streams
+//! Elements of one process, in one pipeline or in many, share a loaded model under the name `model-instance`: the first
+//! one loads it (the others wait for that, for `startup-timeout` at most), the last one to go to NULL unloads it. What
+//! decides how it is loaded has to be the same on all of them (an error says what is not): `model`,
+//! `model-config`, `labels`, `onnxruntime`, `provider`, `provider-policy`, `precision`, `workers`, `threads`, `batch-size`,
+//! `max-latency` and `queue-capacity`. Everything else is each element's own.
+//!
+//! ```text
+//! gst-launch-1.0 \
+//!     rtspsrc location=rtsp://door ! decodebin ! nvpinference model=yolox_nano.onnx model-instance=people ! fakesink \
+//!     rtspsrc location=rtsp://yard ! decodebin ! nvpinference model=yolox_nano.onnx model-instance=people ! fakesink
+//! ```
+//!
+//! Frames wait in one queue, oldest first, each element with `max-in-flight` of its own (one unless set), so all
+//! have the same share of the model. Where the model takes several pictures a run, a batch of up to `batch-size` leaves
+//! when it is full, when all who take part are in it, or `max-latency` after its first frame began to wait. With several
+//! workers a batch is a worker's share of the streams. A user that is silent is waited for once, one that hangs
+//! downstream, flushes, stops or leaves holds nobody up. With `mode=sync` a frame waits for its turn, however long the
+//! queue; with `mode=async` one that finds `queue-capacity` frames in it is not inferred (`queue`). A buffer whose result
+//! takes longer than `response-timeout` goes on without (`timeout`). A run that fails is done again with each frame alone,
+//! so only those are marked that the model fails on. Setting `model` (or what belongs to it) on one of the elements
+//! while they play changes it for all of them, their properties included.
+//!
+//! `stats` tells of all users together: `instance-users`, `-batches`, `-runs` of the model, `-pictures` in them,
+//! `-fill-ratio` (pictures to the room there was), `-submitted`, `-rejected`, `-timed-out`, `-in-flight`, and
+//! `-formation-p50`, `-p95`, `-p99` and `-processing-...` in nanoseconds.
+//!
+//! Batch buffers, as `nvpbatchmux` makes them, are inferred in one run, too, or in as many as `batch-size` and the
+//! model ask for. Each frame has its own results and provenance; `interval`, `max-fps` and
+//! `failure-threshold` count in each stream. A failure there never ends the stream of batches: it is a warning with the
+//! name of its stream. Frames of a stream that cannot be read pass (`format`).
+//!
 //! # Two ways to run
 //! `mode=sync`: frames enter a bounded line, `workers` infer them side by side (each with a copy of the model), and they
 //! leave in their order with the events and queries between them. A full line blocks upstream, so nothing is dropped.
@@ -50,8 +82,8 @@
 //!
 //! Either way `interval`, `max-fps`, `max-age` and `cost` choose the frames, and `failure-threshold` and `retry-after`
 //! say what failures lead to. Every frame that is not inferred has its reason in its provenance and in `stats`:
-//! `gap`, `interval`, `rate`, `age`, `backoff`, `disabled`, `no-region`. With `mode=async` one that goes on without a
-//! result says `async`; `busy` counts those that gave way to a newer one in the mailbox.
+//! `gap`, `interval`, `rate`, `age`, `backoff`, `disabled`, `no-region`, `queue`, `timeout`, `format`. With `mode=async`
+//! one that goes on without a result says `async`; `busy` counts those that gave way to a newer one in the mailbox.
 //!
 //! # Changes while playing
 //! `model`, `model-config`, `labels`, `provider` and `precision` load the model anew beside the stream, also when the
@@ -70,10 +102,10 @@
 //!
 //! # Messages
 //! `nvp-model-loaded` with the fields `model`, `sha256`, `family`, `task`, `provider`, `runtime` and `summary` (strings),
-//! `width`, `height`, `classes`, `workers` and `generation` (guint), `assumptions` (a list of strings) and `dry-run`
-//! (guint64, nanoseconds). `nvp-model-rejected` with `model`, `reason` (strings) and `generation` (guint).
+//! `width`, `height`, `classes`, `workers`, `batch` (the most pictures in one run) and `generation` (guint),
+//! `assumptions` (a list of strings), `dry-run` (guint64, nanoseconds) and, for a shared model, `instance` (string). `nvp-model-rejected` with `model`, `reason` (strings) and `generation` (guint).
 //! `nvp-model-disabled` with `model`, `reason` (strings), `failures` (guint) and `retry-after` (guint64, nanoseconds);
-//! `nvp-model-enabled` with `model` when it works again. `nvp-provider-missing` with `reason` and `active` (strings).
+//! `nvp-model-enabled` with `model` when it works again; both with `stream`, its name, where batches flow. `nvp-provider-missing` with `reason` and `active` (strings).
 //! `nvp-model-nonfinite` when outputs are NaN or infinite (once a stream, with `candidates`, the
 //! number of those left out of the first such frame).
 
@@ -85,15 +117,20 @@ mod deliver;
 mod engine;
 mod flow;
 mod imp;
+mod instance;
 mod loader;
 mod mailbox;
 mod model;
 mod onnx;
+mod pool;
+mod properties;
 mod regions;
 mod settings;
 mod sink;
 mod source;
 mod stats;
+mod streams;
+mod task;
 mod trouble;
 mod worker;
 

@@ -23,7 +23,7 @@ pub(super) struct Model {
     pub(super) runtime: Arc<str>,
     /// What runs it, by ONNX Runtime's name.
     pub(super) provider: Arc<str>,
-    /// What it is called in results.
+    /// What it is called in results of an element that has no other name for it.
     pub(super) id: Arc<str>,
     pub(super) family: &'static str,
     pub(super) task: Task,
@@ -33,9 +33,11 @@ pub(super) struct Model {
     pub(super) spec: Spec,
     pub(super) summary: String,
     pub(super) assumptions: Vec<String>,
+    /// The most pictures in one run.
+    pub(super) batch: usize,
     /// Nanoseconds that a run took.
     pub(super) dry_run: u64,
-    /// Rises with each model that this element loads.
+    /// Rises with each model that is loaded in this process.
     pub(super) serial: u64,
 }
 
@@ -138,20 +140,14 @@ impl Source {
         model::understand(facts, &self.properties, self.sidecar.as_ref())
     }
 
-    /// What all engines of a model share; the serial and the time of a run are not known yet.
-    pub(super) fn model(
-        &self,
-        plan: &Plan,
-        runtime: &Runtime,
-        choice: Choice,
-        id: Option<Arc<str>>,
-    ) -> Model {
+    /// What all engines of a model share; the serial, the batch and the time of a run are not known yet.
+    pub(super) fn model(&self, plan: &Plan, runtime: &Runtime, choice: Choice) -> Model {
         Model {
             path: self.path.clone(),
             sha256: self.sha256.clone(),
             runtime: runtime.version.clone(),
             provider: choice.describe().into(),
-            id: id.unwrap_or_else(|| builtin::id(&self.path).into()),
+            id: builtin::id(&self.path).into(),
             family: plan.family.name,
             task: plan.family.task,
             labels: plan.labels.clone(),
@@ -159,6 +155,7 @@ impl Source {
             spec: plan.spec,
             summary: plan.summary(),
             assumptions: plan.assumptions.clone(),
+            batch: 1,
             dry_run: 0,
             serial: 0,
         }
@@ -173,7 +170,7 @@ impl Model {
     }
 
     /// The structure of the message `nvp-model-loaded`.
-    pub(super) fn describe(&self, generation: u32, workers: usize) -> gst::Structure {
+    pub(super) fn describe(&self, generation: u32, workers: usize, instance: Option<&str>) -> gst::Structure {
         gst::Structure::builder("nvp-model-loaded")
             .field("model", self.path.to_string_lossy().as_ref())
             .field("sha256", &*self.sha256)
@@ -185,6 +182,8 @@ impl Model {
             .field("provider", &*self.provider)
             .field("runtime", &*self.runtime)
             .field("workers", workers as u32)
+            .field("batch", self.batch as u32)
+            .field_if_some("instance", instance)
             .field("generation", generation)
             .field("summary", &self.summary)
             .field("assumptions", gst::List::new(&self.assumptions))

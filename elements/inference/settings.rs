@@ -1,10 +1,9 @@
-//! The properties of `nvpinference`.
+//! The values of `nvpinference`'s properties.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use gst::glib;
-use gst::glib::translate::{FromGlib, IntoGlib};
 use gst::prelude::*;
 
 use super::{Cache, CostHint, Mode, PrecisionHint, ProviderPolicy, RegionSource};
@@ -26,7 +25,29 @@ pub(super) struct Settings {
     pub(super) schedule: Schedule,
     /// Milliseconds.
     pub(super) max_age: u32,
+    /// Milliseconds.
+    pub(super) response_timeout: u32,
+    pub(super) sharing: Sharing,
     pub(super) regions: Regions,
+}
+
+/// How the model is shared with other elements.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sharing {
+    pub(super) instance: Option<Arc<str>>,
+    /// Milliseconds.
+    pub(super) max_latency: u32,
+    /// Frames; 0 for four batches.
+    pub(super) queue_capacity: u32,
+    pub(super) max_in_flight: u32,
+    /// Milliseconds.
+    pub(super) startup_timeout: u32,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self { instance: None, max_latency: 10, queue_capacity: 0, max_in_flight: 1, startup_timeout: 60_000 }
+    }
 }
 
 /// The part of the settings that takes effect when the model is loaded.
@@ -88,6 +109,8 @@ impl Default for Settings {
             classes: String::new(),
             schedule: Schedule::default(),
             max_age: 0,
+            response_timeout: 0,
+            sharing: Sharing::default(),
             regions: Regions {
                 source: RegionSource::default(),
                 classes: Arc::default(),
@@ -103,6 +126,22 @@ impl Default for Settings {
 /// The most workers that are started unasked: each has a copy of the model.
 const MOST_WORKERS: usize = 4;
 
+/// What all elements that share an instance have to set alike.
+const SHARED: [&str; 12] = [
+    "model",
+    "model-config",
+    "labels",
+    "onnxruntime",
+    "provider",
+    "provider-policy",
+    "precision",
+    "workers",
+    "threads",
+    "batch-size",
+    "max-latency",
+    "queue-capacity",
+];
+
 impl Load {
     /// How many engines to load, and the threads of one run of each, on a machine with `cores`.
     pub(super) fn arrangement(&self, mode: Mode, cores: usize) -> (usize, u32) {
@@ -115,331 +154,6 @@ impl Load {
         let threads = if self.threads == 0 { (cores / workers).max(1) as u32 } else { self.threads };
         (workers, threads)
     }
-}
-
-/// When a property may change.
-#[derive(Clone, Copy)]
-enum When {
-    Ready,
-    Playing,
-}
-
-macro_rules! finish {
-    ($builder:expr, $when:expr) => {
-        match $when {
-            When::Ready => $builder.mutable_ready().build(),
-            When::Playing => $builder.mutable_playing().build(),
-        }
-    };
-}
-
-fn text(name: &str, nick: &str, blurb: &str, default: Option<&str>, when: When) -> glib::ParamSpec {
-    finish!(glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).default_value(default), when)
-}
-
-fn count(
-    name: &str,
-    nick: &str,
-    blurb: &str,
-    range: (u32, u32),
-    default: u32,
-    when: When,
-) -> glib::ParamSpec {
-    let builder = glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb);
-    finish!(builder.minimum(range.0).maximum(range.1).default_value(default), when)
-}
-
-fn ratio(name: &str, nick: &str, blurb: &str, default: f32) -> glib::ParamSpec {
-    let builder = glib::ParamSpecFloat::builder(name).nick(nick).blurb(blurb);
-    builder.minimum(0.0).maximum(1.0).default_value(default).mutable_playing().build()
-}
-
-fn choice<T>(name: &str, nick: &str, blurb: &str, default: T, when: When) -> glib::ParamSpec
-where
-    T: StaticType + FromGlib<i32> + IntoGlib<GlibType = i32>,
-{
-    let builder = glib::ParamSpecEnum::builder_with_default(name, default).nick(nick).blurb(blurb);
-    finish!(builder, when)
-}
-
-pub(super) fn properties() -> Vec<glib::ParamSpec> {
-    let all = [model_properties(), result_properties(), time_properties(), region_properties(), told()];
-    all.into_iter().flatten().collect()
-}
-
-/// Which model, and how it runs.
-fn model_properties() -> Vec<glib::ParamSpec> {
-    use When::{Playing, Ready};
-    let Settings { load, mode, .. } = Settings::default();
-    vec![
-        text(
-            "model",
-            "Model",
-            "Path of the ONNX model, or builtin:testscene for the detector of nvptestsrc's scene (required)",
-            None,
-            Playing,
-        ),
-        text(
-            "model-config",
-            "Model description",
-            "Path of the model's JSON description; default: MODEL.json or MODEL.onnx.json beside the model, when it exists",
-            None,
-            Playing,
-        ),
-        text(
-            "labels",
-            "Labels",
-            "Path of a text file with one class name a line; default: from the model",
-            None,
-            Playing,
-        ),
-        text(
-            "model-id",
-            "Model id",
-            "What the model is called in its results; default: its file's name without folder and extension",
-            None,
-            Ready,
-        ),
-        text(
-            "onnxruntime",
-            "ONNX Runtime",
-            "Path of libonnxruntime.so or of the folder that holds it; default: ORT_DYLIB_PATH, beside the \
-             plugin, ~/.local/share/nvperception, the system",
-            None,
-            Ready,
-        ),
-        text(
-            "provider",
-            "Provider",
-            "Engines of ONNX Runtime to run the model with, the first usable one of a list: cpu, openvino, cuda, tensorrt; auto is cpu",
-            Some(&load.provider),
-            Playing,
-        ),
-        choice(
-            "provider-policy",
-            "Provider policy",
-            "What happens when the first provider of the list, or the precision, is not to be had",
-            load.policy,
-            Playing,
-        ),
-        choice(
-            "precision",
-            "Precision",
-            "The type that the engine computes in; auto is what the model says",
-            load.precision,
-            Playing,
-        ),
-        choice(
-            "mode",
-            "Mode",
-            "Whether a buffer waits for its own result, or goes on at once and carries the last one",
-            mode,
-            Ready,
-        ),
-        count(
-            "workers",
-            "Workers",
-            "Frames in the model at once in mode=sync, each with a copy of the model (0 = as many as suit the machine, up to 4)",
-            (0, 64),
-            load.workers,
-            Ready,
-        ),
-        count(
-            "threads",
-            "Threads",
-            "Threads that one run of the model uses (0 = the machine's cores divided by the workers)",
-            (0, 256),
-            load.threads,
-            Ready,
-        ),
-        count(
-            "batch-size",
-            "Batch size",
-            "Most regions in one run of a model whose batch is open",
-            (1, 1024),
-            load.batch_size,
-            Ready,
-        ),
-    ]
-}
-
-/// What of the results is kept.
-fn result_properties() -> Vec<glib::ParamSpec> {
-    use When::Playing;
-    let default = Settings::default();
-    vec![
-        ratio(
-            "confidence",
-            "Confidence",
-            "Lowest confidence of a detection or class that is kept, 0 to 1",
-            default.confidence,
-        ),
-        ratio(
-            "iou",
-            "IoU",
-            "Overlap (IoU, 0 to 1) above which the weaker of two detections of a class is dropped; unused by end-to-end models",
-            default.iou,
-        ),
-        count(
-            "max-detections",
-            "Maximum detections",
-            "Detections kept per picture, the most confident first",
-            (1, 10_000),
-            default.max_detections,
-            Playing,
-        ),
-        count(
-            "top-k",
-            "Top k",
-            "Classes that a classifier gives per picture, the most confident first",
-            (1, 1000),
-            default.top_k,
-            Playing,
-        ),
-        text(
-            "classes",
-            "Classes",
-            "Class names or numbers to keep, separated by commas; empty = all",
-            Some(""),
-            Playing,
-        ),
-    ]
-}
-
-/// Which frames are inferred.
-fn time_properties() -> Vec<glib::ParamSpec> {
-    use When::Playing;
-    let Settings { schedule, max_age, .. } = Settings::default();
-    let rate = glib::ParamSpecDouble::builder("max-fps")
-        .nick("Maximum rate")
-        .blurb("Most buffers that are inferred in a second of stream time; the others pass without detections (0 = no limit)")
-        .minimum(0.0)
-        .maximum(1000.0)
-        .default_value(schedule.max_fps)
-        .mutable_playing();
-    vec![
-        count(
-            "interval",
-            "Interval",
-            "Buffers to leave out after each one that is inferred (0 = infer every buffer)",
-            (0, u32::MAX),
-            schedule.interval,
-            Playing,
-        ),
-        rate.build(),
-        count(
-            "max-age",
-            "Maximum age",
-            "Milliseconds after its time on the clock beyond which a buffer is not inferred (0 = no limit)",
-            (0, 3_600_000),
-            max_age,
-            Playing,
-        ),
-        choice(
-            "cost",
-            "Cost",
-            "Pause after a run that took more than twice the time between frames to infer",
-            CostHint::default(),
-            Playing,
-        ),
-        count(
-            "failure-threshold",
-            "Failure threshold",
-            "Failures in a row after which the model is switched off while video flows on (0 = the first one is an error that ends the stream)",
-            (0, 1_000_000),
-            schedule.failure_threshold,
-            Playing,
-        ),
-        count(
-            "retry-after",
-            "Retry after",
-            "Milliseconds after which a model that was switched off is tried again (0 = never)",
-            (0, 86_400_000),
-            0,
-            Playing,
-        ),
-    ]
-}
-
-/// Cascades.
-fn region_properties() -> Vec<glib::ParamSpec> {
-    use When::{Playing, Ready};
-    let Regions { source, min_size, min_confidence, policy, .. } = Settings::default().regions;
-    let padding = glib::ParamSpecFloat::builder("region-padding")
-        .nick("Region padding")
-        .blurb("What is added to a region on each side, in units of its width and height")
-        .minimum(0.0)
-        .maximum(2.0)
-        .mutable_playing();
-    vec![
-        choice("region", "Region", "What the model looks at", source, Ready),
-        text(
-            "region-classes",
-            "Region classes",
-            "Class names or numbers of the objects to look at, separated by commas; empty = all",
-            Some(""),
-            Playing,
-        ),
-        count(
-            "region-min-size",
-            "Region minimum size",
-            "Width and height in pixels below which an object is not looked at",
-            (1, 65_535),
-            min_size,
-            Playing,
-        ),
-        ratio(
-            "region-min-confidence",
-            "Region minimum confidence",
-            "Confidence below which an object is not looked at, 0 to 1",
-            min_confidence,
-        ),
-        padding.build(),
-        count(
-            "region-limit",
-            "Region limit",
-            "Most objects to look at on one frame; the others take their turn on the next ones (0 = all)",
-            (0, 10_000),
-            policy.limit as u32,
-            Playing,
-        ),
-        count(
-            "reinfer-interval",
-            "Reinfer interval",
-            "Frames for which what was said of a track serves before it is looked at again (0 = none)",
-            (0, u32::MAX),
-            policy.interval,
-            Playing,
-        ),
-        choice(
-            "reinfer-cache",
-            "Reinfer cache",
-            "Which look at a track serves until the next",
-            Cache::default(),
-            Playing,
-        ),
-    ]
-}
-
-/// What is only told.
-fn told() -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecString::builder("active-provider")
-            .nick("Active provider")
-            .blurb("The engine that runs the model, by ONNX Runtime's name; NULL before the model is loaded")
-            .read_only()
-            .build(),
-        glib::ParamSpecUInt::builder("generation")
-            .nick("Generation")
-            .blurb("Number of the settings in force: it rises with each change that applies and is in each frame's provenance")
-            .read_only()
-            .build(),
-        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-            .nick("Statistics")
-            .blurb("Counts of frames (in, inferred, skipped and dropped by reason) and times in nanoseconds as p50, p95 and p99")
-            .read_only()
-            .build(),
-    ]
 }
 
 /// What a property change asks of the element.
@@ -461,6 +175,7 @@ impl Settings {
         Self {
             mode: start.mode,
             model_id: start.model_id.clone(),
+            sharing: start.sharing.clone(),
             load: Load {
                 onnxruntime: at_start.onnxruntime,
                 workers: at_start.workers,
@@ -471,6 +186,36 @@ impl Settings {
             regions: Regions { source: start.regions.source, ..regions },
             ..self
         }
+    }
+
+    /// How many engines to load, and the threads of one run of each, on a machine with `cores`. Those that share a
+    /// model may run in either mode, so its workers do not depend on that.
+    pub(super) fn arrangement(&self, cores: usize) -> (usize, u32) {
+        let mode = if self.sharing.instance.is_some() { Mode::Sync } else { self.mode };
+        self.load.arrangement(mode, cores)
+    }
+
+    /// True when a model that was loaded with `loaded` is what these settings ask for.
+    pub(super) fn ask_for(&self, loaded: &Self) -> bool {
+        self.sharing.instance == loaded.sharing.instance
+            && (self.sharing.instance.is_some() || self.mode == loaded.mode)
+            && self.differences(loaded).is_empty()
+    }
+
+    /// What is not as in `other` of all that those who share a model have to set alike, in words.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let differing = SHARED.iter().filter_map(|name| {
+            let (ours, theirs) = (shown(&self.get(name)), shown(&other.get(name)));
+            (ours != theirs).then(|| format!("{name} is {ours} here and {theirs} there"))
+        });
+        differing.collect()
+    }
+
+    /// Takes over from `other` what those who share a model have to set alike.
+    pub(super) fn follow(&mut self, other: &Self) {
+        self.load = other.load.clone();
+        self.sharing.max_latency = other.sharing.max_latency;
+        self.sharing.queue_capacity = other.sharing.queue_capacity;
     }
 
     /// Takes a property over. The names and types are those of [`properties`].
@@ -500,6 +245,12 @@ impl Settings {
             "interval" => self.schedule.interval = number(),
             "max-fps" => self.schedule.max_fps = value.get().unwrap_or_default(),
             "max-age" => self.max_age = number(),
+            "response-timeout" => self.response_timeout = number(),
+            "model-instance" => self.sharing.instance = string().filter(|s| !s.is_empty()).map(Into::into),
+            "max-latency" => self.sharing.max_latency = number(),
+            "queue-capacity" => self.sharing.queue_capacity = number(),
+            "max-in-flight" => self.sharing.max_in_flight = number(),
+            "startup-timeout" => self.sharing.startup_timeout = number(),
             "cost" => self.schedule.cost = value.get::<CostHint>().unwrap_or_default().into(),
             "failure-threshold" => self.schedule.failure_threshold = number(),
             "retry-after" => self.schedule.retry_after = u64::from(number()) * 1_000_000,
@@ -521,7 +272,8 @@ impl Settings {
             "model" | "model-config" | "labels" | "provider" | "provider-policy" | "precision" => {
                 Changed::Load
             }
-            "model-id" | "onnxruntime" | "mode" | "workers" | "threads" | "batch-size" | "region" => {
+            "model-id" | "onnxruntime" | "mode" | "workers" | "threads" | "batch-size" | "region"
+            | "model-instance" | "max-latency" | "queue-capacity" | "max-in-flight" | "startup-timeout" => {
                 Changed::Start
             }
             _ => Changed::Parameters,
@@ -552,6 +304,12 @@ impl Settings {
             "interval" => self.schedule.interval.to_value(),
             "max-fps" => self.schedule.max_fps.to_value(),
             "max-age" => self.max_age.to_value(),
+            "response-timeout" => self.response_timeout.to_value(),
+            "model-instance" => self.sharing.instance.as_deref().to_value(),
+            "max-latency" => self.sharing.max_latency.to_value(),
+            "queue-capacity" => self.sharing.queue_capacity.to_value(),
+            "max-in-flight" => self.sharing.max_in_flight.to_value(),
+            "startup-timeout" => self.sharing.startup_timeout.to_value(),
             "cost" => CostHint::from(self.schedule.cost).to_value(),
             "failure-threshold" => self.schedule.failure_threshold.to_value(),
             "retry-after" => ((self.schedule.retry_after / 1_000_000) as u32).to_value(),
@@ -568,6 +326,17 @@ impl Settings {
     }
 }
 
+/// A property's value as one would write it.
+fn shown(value: &glib::Value) -> String {
+    if let Ok(text) = value.get::<Option<String>>() {
+        return text.unwrap_or_else(|| "not set".to_owned());
+    }
+    if let Some((_, choice)) = glib::EnumValue::from_value(value) {
+        return choice.nick().to_owned();
+    }
+    value.serialize().map_or_else(|_| "unknown".to_owned(), |text| text.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -581,5 +350,26 @@ mod tests {
         assert_eq!(load(3, 0).arrangement(Mode::Sync, 2), (3, 1));
         assert_eq!(load(3, 0).arrangement(Mode::Async, 2), (1, 2));
         assert_eq!(load(0, 0).arrangement(Mode::Sync, 1), (1, 1));
+    }
+
+    #[test]
+    fn those_who_share_a_model_hear_what_differs() {
+        let one = Settings::default();
+        let mut other = one.clone();
+        other.set("confidence", &0.9f32.to_value());
+        other.set("mode", &Mode::Async.to_value());
+        assert_eq!(one.differences(&other), [""; 0]);
+        other.set("model", &"a.onnx".to_value());
+        other.set("precision", &PrecisionHint::F32.to_value());
+        other.set("max-latency", &20u32.to_value());
+        let expected = [
+            "model is not set here and a.onnx there",
+            "precision is auto here and f32 there",
+            "max-latency is 10 here and 20 there",
+        ];
+        assert_eq!(one.differences(&other), expected);
+        assert!(!one.ask_for(&other));
+        other.follow(&one);
+        assert_eq!(one.differences(&other), [""; 0]);
     }
 }

@@ -6,51 +6,86 @@ use std::sync::atomic::Ordering;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::flow::Order;
 use super::imp::{CAT, NvpInference};
-use super::worker::{Look, lock};
+use super::streams::{Streams, layout_of};
+use super::task::{Channel, Look, Task, Verdict, Work, lock};
 use crate::elements::layout::Layout;
 use crate::elements::provenance::now;
+use crate::meta::{BATCH_CAPS, BatchMeta};
 use crate::schedule::Skip;
 
 impl NvpInference {
     pub(super) fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let arrived = now();
-        self.shared.stats().frames_in += 1;
-        let order = self.admit(&buffer, arrived)?;
+        let tasks = self.admit(&buffer, arrived)?;
+        self.member.stats().frames_in += tasks.len() as u64;
         if self.is_async() {
-            return self.forward(buffer, arrived, order);
+            return self.forward(buffer, arrived, tasks);
         }
-        self.shared.flow.enter(buffer, order, arrived)?;
+        let waits = !tasks.iter().all(Task::is_settled);
+        let patience = self.member.config().response_timeout;
+        self.member.flow.enter(buffer, tasks, (arrived, patience))?;
+        if waits {
+            self.submit(&self.own);
+        }
         Ok(gst::FlowSuccess::Ok)
     }
 
-    /// Decides whether a frame is inferred.
-    fn admit(&self, buffer: &gst::BufferRef, arrived: u64) -> Result<Order, gst::FlowError> {
+    /// Gives a stream's next buffer a place in the queue of the model. False when there is none.
+    fn submit(&self, channel: &Channel) -> bool {
+        let pool = lock(&self.pool).clone();
+        pool.is_some_and(|pool| pool.submit(channel.seat()))
+    }
+
+    /// Decides which frames of a buffer are inferred.
+    fn admit(&self, buffer: &gst::Buffer, arrived: u64) -> Result<Vec<Task>, gst::FlowError> {
         let (layout, time) = {
             let stream = lock(&self.stream);
+            if stream.streams.is_some() {
+                drop(stream);
+                return self.admit_batch(buffer, arrived);
+            }
             let layout = stream.layout.clone().ok_or(gst::FlowError::NotNegotiated)?;
             let segment = stream.segment.as_ref();
             (layout, segment.and_then(|segment| segment.to_running_time(buffer.pts())))
         };
-        if buffer.flags().contains(gst::BufferFlags::GAP) {
-            return Ok(Order::Skip(Skip::Gap));
-        }
-        let config = self.shared.config();
-        let expires = match self.room(config.max_age, time) {
-            Ok(room) => room.map(|room| arrived + room),
-            Err(why) => return Ok(Order::Skip(why)),
+        Ok(vec![self.admit_frame(&self.own, buffer, layout, time, arrived)])
+    }
+
+    /// Decides whether a frame is inferred.
+    pub(super) fn admit_frame(
+        &self,
+        channel: &Arc<Channel>,
+        buffer: &gst::Buffer,
+        layout: Arc<Layout>,
+        time: Option<gst::ClockTime>,
+        arrived: u64,
+    ) -> Task {
+        let work = match self.look(channel, buffer, layout, time, arrived) {
+            Ok(look) => Work::Waiting(buffer.clone(), look),
+            Err(why) => Work::Settled(Verdict::Skipped(why)),
         };
+        Task { channel: channel.clone(), work }
+    }
+
+    fn look(
+        &self,
+        channel: &Channel,
+        buffer: &gst::BufferRef,
+        layout: Arc<Layout>,
+        time: Option<gst::ClockTime>,
+        arrived: u64,
+    ) -> Result<Look, Skip> {
+        if buffer.flags().contains(gst::BufferFlags::GAP) {
+            return Err(Skip::Gap);
+        }
+        let config = self.member.config();
+        let expires = self.room(config.max_age, time)?.map(|room| arrived + room);
         // A frame without a time counts by when it came.
         let time = time.map_or(arrived, gst::ClockTime::nseconds);
-        let admitted = lock(&self.shared.scheduler).admit(&config.schedule, time, arrived);
-        Ok(match admitted {
-            Ok(()) => {
-                let budget = config.schedule.budget(layout.frame_time());
-                Order::Infer(Look { layout, config, time, expires, budget })
-            }
-            Err(why) => Order::Skip(why),
-        })
+        lock(&channel.scheduler).admit(&config.schedule, time, arrived)?;
+        let budget = config.schedule.budget(layout.frame_time());
+        Ok(Look { layout, config, time, expires, budget })
     }
 
     /// Nanoseconds that are left until a frame is older than `most` on the running clock; `None` when it has no age.
@@ -61,38 +96,65 @@ impl NvpInference {
         most.checked_sub(age).map(Some).ok_or(Skip::Age)
     }
 
-    /// Sends a frame on at once, with the last result if there is a new one.
+    /// Sends a buffer on at once, its frames with the last result of their stream if there is a new one.
     fn forward(
         &self,
         mut buffer: gst::Buffer,
         arrived: u64,
-        order: Order,
+        tasks: Vec<Task>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let finished = match order {
-            Order::Infer(look) => {
-                let (finished, replaced) = self.shared.mailbox.exchange(buffer.clone(), look);
-                if replaced {
-                    self.shared.stats().skip(Skip::Busy);
-                }
-                if finished.is_none() {
-                    self.sign_forwarded(buffer.make_mut(), arrived);
-                }
-                finished
+        if let Some(mut batch) = self.batch_of(&mut buffer) {
+            for ((_, frame), task) in batch.frames_mut().zip(tasks) {
+                self.exchange(frame, arrived, task)?;
             }
-            Order::Skip(why) => {
-                let finished = self.shared.mailbox.collect();
-                if finished.is_none() {
-                    self.pass(buffer.make_mut(), arrived, why);
-                } else {
-                    self.shared.stats().skip(why);
-                }
-                finished
+            BatchMeta::set(buffer.make_mut(), batch);
+        } else {
+            for task in tasks {
+                self.exchange(&mut buffer, arrived, task)?;
             }
-        };
-        if let Some(finished) = finished {
-            self.complete_late(buffer.make_mut(), arrived, finished)?;
         }
         self.src.push(self.pack(buffer)?)
+    }
+
+    /// Gives a frame to the model beside the stream, and writes the last result that it has onto it.
+    fn exchange(&self, buffer: &mut gst::Buffer, arrived: u64, task: Task) -> Result<(), gst::FlowError> {
+        let Task { channel, work } = task;
+        let finished = channel.mailbox.collect();
+        let skipped = match work {
+            Work::Waiting(frame, look) => self.post(&channel, frame, look, arrived),
+            Work::Settled(Verdict::Skipped(why)) => Some(why),
+            Work::Running | Work::Settled(_) => None,
+        };
+        match (finished, skipped) {
+            (Some(finished), skipped) => {
+                if let Some(why) = skipped {
+                    self.member.stats().skip(why);
+                }
+                self.complete_late(&channel, buffer.make_mut(), arrived, finished)
+            }
+            (None, Some(why)) => {
+                self.pass(&channel, buffer.make_mut(), arrived, why);
+                Ok(())
+            }
+            (None, None) => {
+                self.sign_forwarded(&channel, buffer.make_mut(), arrived);
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts the newest frame of a stream into its mailbox; says why when it will not be inferred.
+    fn post(&self, channel: &Channel, frame: gst::Buffer, look: Look, arrived: u64) -> Option<Skip> {
+        if channel.mailbox.put(frame, look, arrived) {
+            // It takes the place of the one before, in the queue too.
+            self.member.stats().skip(Skip::Busy);
+            return None;
+        }
+        if self.submit(channel) {
+            return None;
+        }
+        channel.mailbox.retract();
+        Some(Skip::Queue)
     }
 
     pub(super) fn is_async(&self) -> bool {
@@ -103,17 +165,18 @@ impl NvpInference {
         gst::log!(CAT, obj = pad, "{event:?}");
         match event.view() {
             gst::EventView::FlushStart(_) if self.is_async() => {
-                let dropped = self.shared.mailbox.flush();
-                self.shared.stats().flushed += dropped;
+                let dropped = self.flush_mailboxes();
+                self.member.stats().flushed += dropped;
                 self.src.push_event(event)
             }
             gst::EventView::FlushStop(_) if self.is_async() => {
-                lock(&self.shared.scheduler).restart();
+                self.restart();
                 self.src.push_event(event)
             }
             gst::EventView::FlushStart(_) => {
-                let dropped = self.shared.flow.flush_start();
-                self.shared.stats().flushed += dropped.frames as u64;
+                let dropped = self.member.flow.flush_start();
+                self.withdraw(&self.own);
+                self.member.stats().flushed += dropped.frames as u64;
                 self.keep(dropped.sticky);
                 let forwarded = self.src.push_event(event);
                 let _ = self.src.pause_task();
@@ -121,8 +184,8 @@ impl NvpInference {
             }
             gst::EventView::FlushStop(_) => {
                 let forwarded = self.src.push_event(event);
-                lock(&self.shared.scheduler).restart();
-                self.shared.flow.flush_stop();
+                self.restart();
+                self.member.flow.flush_stop();
                 self.start_task().is_ok() && forwarded
             }
             gst::EventView::Caps(caps) => self.accept_caps(caps.caps()) && self.enter(event),
@@ -131,12 +194,12 @@ impl NvpInference {
                 self.enter(event)
             }
             gst::EventView::StreamStart(start) => {
-                self.feed.begin(start.stream_id());
-                lock(&self.shared.cascade).clear();
+                self.own.feed.begin(start.stream_id());
+                lock(&self.own.cascade).clear();
                 self.enter(event)
             }
             gst::EventView::Eos(_) if !self.is_async() => {
-                let entered = self.shared.flow.enter_event(event);
+                let entered = self.member.flow.enter_event(event);
                 if !entered {
                     self.report_refusal();
                 }
@@ -149,32 +212,79 @@ impl NvpInference {
 
     /// Sends a serialised event on in its turn.
     fn enter(&self, event: gst::Event) -> bool {
-        if self.is_async() { self.src.push_event(event) } else { self.shared.flow.enter_event(event) }
+        if self.is_async() { self.src.push_event(event) } else { self.member.flow.enter_event(event) }
+    }
+
+    /// Forgets what is in the queue of the model for a stream.
+    fn withdraw(&self, channel: &Channel) {
+        let pool = lock(&self.pool).clone();
+        if let Some(pool) = pool {
+            pool.withdraw(channel.seat());
+        }
+    }
+
+    /// Forgets all frames and results beside the stream; returns how many that were.
+    fn flush_mailboxes(&self) -> u64 {
+        let flush = |channel: &Arc<Channel>| {
+            self.withdraw(channel);
+            channel.mailbox.flush()
+        };
+        self.channels().iter().map(flush).sum()
+    }
+
+    /// Begins to count frames anew.
+    fn restart(&self) {
+        self.channels().iter().for_each(|channel| lock(&channel.scheduler).restart());
     }
 
     fn accept_caps(&self, caps: &gst::CapsRef) -> bool {
-        let Ok(info) = gst_video::VideoInfo::from_caps(caps) else {
-            gst::element_imp_error!(self, gst::StreamError::Format, ("These are no raw video caps: {caps}"));
-            return false;
-        };
-        if info.interlace_mode() != gst_video::VideoInterlaceMode::Progressive {
-            gst::element_imp_error!(
-                self,
-                gst::StreamError::Format,
-                (
-                    "Interlaced video ({:?}) is not read: a moving object would be torn in two. Put 'deinterlace' before this element",
-                    info.interlace_mode()
-                )
-            );
-            return false;
-        }
         gst::debug!(CAT, imp = self, "caps {caps}");
-        let Some(layout) = Layout::new(info) else { return false };
-        lock(&self.stream).layout = Some(Arc::new(layout));
+        if are_batches(caps) {
+            lock(&self.stream).streams.get_or_insert_with(Streams::default);
+            return self.batches_go_on(caps);
+        }
+        let layout = match layout_of(caps) {
+            Ok(layout) => layout,
+            Err(why) => {
+                gst::element_imp_error!(self, gst::StreamError::Format, ("{why}"));
+                return false;
+            }
+        };
+        let former = {
+            let mut stream = lock(&self.stream);
+            stream.layout = Some(Arc::new(layout));
+            stream.streams.take()
+        };
+        if let Some(former) = former {
+            former.close(|seat| self.retire(seat));
+        }
         true
     }
 
+    /// Whether what comes after this element takes batches: if not, only this element can say so in words.
+    fn batches_go_on(&self, caps: &gst::CapsRef) -> bool {
+        let accepted = self.src.peer_query_accept_caps(&caps.to_owned());
+        if !accepted {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::WrongType,
+                (
+                    "Batches of several streams come in, and what follows {} does not take them. Put 'nvpbatchdemux' \
+                     after it",
+                    self.obj().name()
+                )
+            );
+        }
+        accepted
+    }
+
     pub(super) fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::AcceptCaps(asked) = query.view_mut()
+            && are_batches(asked.caps())
+        {
+            asked.set_result(true);
+            return true;
+        }
         if !query.type_().is_serialized() {
             return gst::Pad::query_default(pad, Some(&*self.obj()), query);
         }
@@ -185,7 +295,7 @@ impl NvpInference {
                 _ => answered,
             }
         };
-        let in_turn = if self.is_async() { ask() } else { self.shared.flow.in_turn(ask) };
+        let in_turn = if self.is_async() { ask() } else { self.member.flow.in_turn(ask) };
         gst::log!(CAT, obj = pad, "{query:?}: {in_turn}");
         in_turn
     }
@@ -202,7 +312,7 @@ impl NvpInference {
     }
 
     pub(super) fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        if event.type_() == gst::EventType::Reconfigure && !self.is_async() && self.shared.flow.relinked() {
+        if event.type_() == gst::EventType::Reconfigure && !self.is_async() && self.member.flow.relinked() {
             let _ = self.start_task();
         }
         gst::Pad::event_default(pad, Some(&*self.obj()), event)
@@ -219,7 +329,7 @@ impl NvpInference {
         {
             let (live, min, max) = latency.result();
             let ours = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed));
-            let held = ours * self.shared.flow.capacity().max(1) as u64;
+            let held = ours * self.member.flow.capacity().max(1) as u64;
             latency.set(live, min + ours, max.map(|max| max + held));
         }
         answered
@@ -235,7 +345,11 @@ impl NvpInference {
         if active {
             return self.start_task().map_err(|_| gst::loggable_error!(CAT, "Cannot start the source task"));
         }
-        self.shared.flow.flush_start();
+        self.member.flow.flush_start();
         self.src.stop_task().map_err(|_| gst::loggable_error!(CAT, "Cannot stop the source task"))
     }
+}
+
+fn are_batches(caps: &gst::CapsRef) -> bool {
+    caps.structure(0).is_some_and(|structure| structure.name() == BATCH_CAPS)
 }

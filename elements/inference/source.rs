@@ -6,8 +6,9 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::flow::{Output, Verdict};
+use super::flow::Output;
 use super::imp::{CAT, NvpInference};
+use super::task::{Task, lock};
 
 impl NvpInference {
     pub(super) fn start_task(&self) -> Result<(), glib::BoolError> {
@@ -21,7 +22,7 @@ impl NvpInference {
 
     /// One turn of the source task; it pauses when the line is halted or downstream takes nothing more.
     fn turn(&self) {
-        let pushed = match self.shared.flow.leave() {
+        let pushed = match self.member.flow.leave() {
             None => {
                 let _ = self.src.pause_task();
                 return;
@@ -30,12 +31,12 @@ impl NvpInference {
                 self.src.push_event(event);
                 return;
             }
-            Some(Output::Frame { buffer, arrived, verdict }) => self.deliver(buffer, arrived, verdict),
+            Some(Output::Frame { buffer, arrived, tasks }) => self.deliver(buffer, arrived, tasks),
         };
         let Err(why) = pushed else { return };
         gst::debug!(CAT, imp = self, "downstream: {why}");
-        let dropped = self.shared.flow.refuse(why);
-        self.shared.stats().refused += dropped.frames as u64;
+        let dropped = self.member.flow.refuse(why);
+        self.member.stats().refused += dropped.frames as u64;
         if dropped.sticky.iter().any(|event| event.type_() == gst::EventType::Eos) {
             self.report_refusal();
         }
@@ -49,7 +50,7 @@ impl NvpInference {
     /// upstream, so it is told here.
     pub(super) fn report_refusal(&self) {
         if let Some(why @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) =
-            self.shared.flow.refusal()
+            self.member.flow.refusal()
         {
             gst::element_imp_error!(
                 self,
@@ -73,9 +74,9 @@ impl NvpInference {
         &self,
         mut buffer: gst::Buffer,
         arrived: u64,
-        verdict: Verdict,
+        tasks: Vec<Task>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        if let Err(why) = self.complete(buffer.make_mut(), arrived, verdict) {
+        if let Err(why) = self.complete_all(&mut buffer, arrived, tasks) {
             // What was finished before may be in a muxer that needs an end to be readable.
             self.src.push_event(gst::event::Eos::new());
             return Err(why);
@@ -86,7 +87,7 @@ impl NvpInference {
     /// The frame in the layout that its caps alone describe, when downstream said that it reads no other.
     /// This copies, which upstream would have had to do otherwise; it is counted as `repacked`.
     pub(super) fn pack(&self, buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
-        if !self.packed_only.load(Ordering::Relaxed) {
+        if !self.packed_only.load(Ordering::Relaxed) || lock(&self.stream).streams.is_some() {
             return Ok(buffer);
         }
         let Some(info) = self.src.current_caps().and_then(|c| gst_video::VideoInfo::from_caps(&c).ok())
@@ -101,7 +102,7 @@ impl NvpInference {
         if plain {
             return Ok(buffer);
         }
-        self.shared.stats().repacked += 1;
+        self.member.stats().repacked += 1;
         repacked(&buffer, &info).ok_or_else(|| {
             gst::element_imp_error!(self, gst::StreamError::Format, ("A frame's planes cannot be copied"));
             gst::FlowError::Error

@@ -1,11 +1,11 @@
 //! What `nvpinference` counts and times.
 
-use super::worker::Report;
+use super::task::Report;
 use crate::schedule::Skip;
 use crate::stats::Histogram;
 
 /// Counts since the element left READY, and times of the frames that were inferred.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Stats {
     pub(super) frames_in: u64,
     pub(super) inferred: u64,

@@ -1,278 +1,339 @@
-//! The threads that infer: they take frames from the line or the mailbox and bring back what was found.
+//! The threads that infer: they take frames, of one stream or of several, and bring back what was found.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::RegionSource;
-use super::engine::{Engine, Times, WHOLE};
-use super::flow::{Flow, Job, Verdict};
-use super::mailbox::{Finished, Mailbox};
+use super::engine::{Decoded, Engine, Times, WHOLE};
 use super::model::Model;
+use super::pool::{Queue, Ticket};
 use super::regions::Objects;
-use super::settings::{Regions, Settings};
-use super::stats::Stats;
+use super::task::{Channel, Job, Look, Report, Task, Verdict, Work, lock};
 use super::trouble::Trouble;
-use crate::cascade::{Cascade, Keep, Region, append};
+use crate::cascade::{Keep, Region, append};
+use crate::coordinator::Effort;
 use crate::detection::{Detections, Found, Parent};
 use crate::elements::layout::Layout;
 use crate::elements::provenance::now;
 use crate::geometry::BBox;
-use crate::model::{DecodeParams, DecodeReport};
-use crate::schedule::{Schedule, Scheduler, Skip};
+use crate::model::DecodeReport;
+use crate::schedule::Skip;
 
-/// The settings in force, as frames carry them through the line.
-#[derive(Debug)]
-pub(super) struct Config {
-    pub(super) generation: u32,
-    /// The serial of the model they are for.
-    pub(super) model: u64,
-    pub(super) parameters: DecodeParams,
-    pub(super) schedule: Schedule,
-    /// Nanoseconds; 0 for no limit.
-    pub(super) max_age: u64,
-    pub(super) regions: Regions,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        let Settings { schedule, regions, .. } = Settings::default();
-        Self { generation: 0, model: 0, parameters: DecodeParams::default(), schedule, max_age: 0, regions }
-    }
-}
-
-/// How a frame is to be looked at.
-#[derive(Clone, Debug)]
-pub(super) struct Look {
-    pub(super) layout: Arc<Layout>,
-    pub(super) config: Arc<Config>,
-    /// Running time of the frame in nanoseconds.
-    pub(super) time: u64,
-    /// When it gets too old, in nanoseconds of the monotonic clock.
-    pub(super) expires: Option<u64>,
-    /// Nanoseconds that there are for it.
-    pub(super) budget: u64,
-}
-
-/// What the model said about one frame.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub(super) model: Arc<Model>,
-    pub(super) generation: u32,
-    pub(super) schedule: Schedule,
-    pub(super) detections: Detections,
-    pub(super) times: Times,
-    /// When work on the frame began and ended, on the monotonic clock.
-    pub(super) span: (u64, u64),
-    pub(super) budget: u64,
-    /// Candidates that were no detections.
-    pub(super) left_out: DecodeReport,
-    /// Regions that were looked at, that were served by an earlier look, and that wait for their turn.
-    pub(super) regions: [usize; 3],
-    /// The objects that an earlier look serves, once all frames before this one are done: it may be on its way still.
-    pub(super) recall: Vec<(Region, Parent)>,
-    /// When the frame is, as looks at tracks are remembered.
-    pub(super) time: u64,
-    /// The model's number, as it is remembered.
-    pub(super) serial: u64,
-}
-
-/// What the element and its workers share. Each lock is held for a moment only and none while another is taken.
-pub(super) struct Shared {
-    pub(super) flow: Flow,
-    pub(super) mailbox: Mailbox,
-    pub(super) config: Mutex<Arc<Config>>,
-    pub(super) scheduler: Mutex<Scheduler>,
-    pub(super) cascade: Mutex<Cascade>,
-    /// Engines of a model that was loaded while playing, one for each worker that still has an older one.
-    pub(super) spare: Mutex<Vec<Engine>>,
-    pub(super) stats: Mutex<Stats>,
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    pub(super) fn new() -> Self {
-        Self {
-            flow: Flow::new(),
-            mailbox: Mailbox::default(),
-            config: Mutex::default(),
-            scheduler: Mutex::default(),
-            cascade: Mutex::default(),
-            spare: Mutex::default(),
-            stats: Mutex::default(),
+/// Infers until the queue closes.
+pub(super) fn work(queue: &Queue, engine: Engine) {
+    let mut worker = Worker::new(engine);
+    let (mut batch, mut jobs) = (Vec::new(), Vec::new());
+    while let Some(since) = queue.next(&mut batch) {
+        jobs.extend(
+            batch.iter().filter_map(|ticket: &Ticket| Some((ticket.user.clone(), ticket.user.start()?))),
+        );
+        for (_, Job { tasks, .. }) in &mut jobs {
+            worker.tasks.append(tasks);
+            worker.ends.push(worker.tasks.len());
         }
-    }
-
-    pub(super) fn config(&self) -> Arc<Config> {
-        lock(&self.config).clone()
-    }
-
-    pub(super) fn stats(&self) -> MutexGuard<'_, Stats> {
-        lock(&self.stats)
-    }
-
-    /// The newer model that was loaded meanwhile takes the place of `engine`, when `look` is meant for it.
-    fn renew(&self, engine: &mut Engine, look: &mut Look) {
-        if engine.model.serial == look.config.model {
-            return;
+        worker.attempt(queue);
+        for (_, Job { tasks, .. }) in jobs.iter_mut().rev() {
+            worker.ends.pop();
+            tasks.extend(worker.tasks.drain(worker.ends.last().copied().unwrap_or(0)..));
         }
-        let spare = lock(&self.spare).pop_if(|spare| spare.model.serial > engine.model.serial);
-        if let Some(newer) = spare {
-            *engine = newer;
-        }
-        // Two changes in a row: the settings of the first are no use to the model of the second.
-        if engine.model.serial != look.config.model {
-            look.config = self.config();
-        }
+        queue.count(Effort { took: now().saturating_sub(since), ..std::mem::take(&mut worker.effort) });
+        let late = jobs.drain(..).map(|(user, job)| user.finish(job)).filter(|late| *late).count();
+        queue.finish(&batch, late);
     }
 }
 
-/// Infers until the line closes, then hands the engine back.
-pub(super) fn work(shared: &Shared, engine: Engine) -> Engine {
-    let mut worker = Worker::new(shared, engine);
-    while let Some(Job { ticket, buffer, mut look }) = shared.flow.take() {
-        shared.renew(&mut worker.engine, &mut look);
-        let verdict = worker.attempt(&buffer, &look);
-        shared.flow.finish(ticket, buffer, verdict);
-    }
-    worker.engine
-}
-
-/// Infers the newest frame again and again until the mailbox closes, then hands the engine back.
-pub(super) fn work_beside(shared: &Shared, engine: Engine) -> Engine {
-    let mut worker = Worker::new(shared, engine);
-    while let Some((stream, buffer, mut look)) = shared.mailbox.take() {
-        shared.renew(&mut worker.engine, &mut look);
-        let verdict = worker.attempt(&buffer, &look);
-        shared.mailbox.give(Finished { stream, pts: buffer.pts(), verdict });
-    }
-    worker.engine
-}
-
-/// An engine with the memory that one thread keeps from frame to frame.
-struct Worker<'s> {
-    shared: &'s Shared,
-    engine: Engine,
+/// What one frame is looked at for, and what was seen.
+#[derive(Default)]
+struct Sight {
     objects: Objects,
     /// The objects that are looked at on this frame, and the parts of the frame that are seen of them.
     chosen: Vec<usize>,
     boxes: Vec<BBox>,
+    begun: u64,
+    waiting: usize,
+    recall: Vec<(Region, Parent)>,
+    seen: Seen,
 }
 
-/// What a look at one frame took, what was left out, and how many regions were looked at, recalled and waiting.
-type Looked = (Times, DecodeReport, [usize; 3]);
+/// What was seen on one frame so far.
+#[derive(Default)]
+struct Seen {
+    detections: Detections,
+    times: Times,
+    left_out: DecodeReport,
+    /// Which run for this batch, from 1 on, this frame had a picture in last.
+    run: u64,
+    error: Option<Trouble>,
+}
 
-impl<'s> Worker<'s> {
-    fn new(shared: &'s Shared, engine: Engine) -> Self {
-        Self { shared, engine, objects: Objects::default(), chosen: Vec::new(), boxes: Vec::new() }
+/// A picture in the input tensor: whose it is, and which of its regions.
+#[derive(Clone, Copy)]
+struct Picture {
+    task: usize,
+    region: usize,
+}
+
+/// An engine with the memory that one thread keeps from batch to batch.
+struct Worker {
+    engine: Engine,
+    /// The frames of the batch, those of one job together, and where each job's end.
+    tasks: Vec<Task>,
+    ends: Vec<usize>,
+    /// As many as there were frames in the largest batch.
+    sights: Vec<Sight>,
+    /// What is in the input tensor.
+    pictures: Vec<Picture>,
+    /// What this batch took so far.
+    effort: Effort,
+}
+
+impl Worker {
+    fn new(engine: Engine) -> Self {
+        let (tasks, ends, sights, pictures, effort) = Default::default();
+        Self { engine, tasks, ends, sights, pictures, effort }
     }
 
-    /// One frame. A panic, which would be a defect of this plugin, is an error and not a pipeline that waits for ever.
-    fn attempt(&mut self, buffer: &gst::BufferRef, look: &Look) -> Verdict {
-        if look.expires.is_some_and(|expires| now() > expires) {
-            return Verdict::Skipped(Skip::Age);
+    /// Settles all frames. A panic, which would be a defect of this plugin, is an error and not a pipeline that waits for
+    /// ever.
+    fn attempt(&mut self, queue: &Queue) {
+        for task in &mut self.tasks {
+            if matches!(&task.work, Work::Waiting(_, look) if look.expires.is_some_and(|e| now() > e)) {
+                task.work = Work::Settled(Verdict::Skipped(Skip::Age));
+            }
         }
-        let inferring = AssertUnwindSafe(|| self.infer(buffer, look));
-        let panicked = |_| {
-            Err(Trouble::new(
-                &gst::LibraryError::Failed,
-                "Inference panicked; please report this as a defect".to_owned(),
-            ))
+        queue.renew(&mut self.engine, &mut self.tasks);
+        if catch_unwind(AssertUnwindSafe(|| self.infer())).is_ok() {
+            return;
+        }
+        self.pictures.clear();
+        for task in self.tasks.iter_mut().filter(|task| !task.is_settled()) {
+            let what = "Inference panicked; please report this as a defect".to_owned();
+            task.work = Work::Settled(Verdict::Failed(Trouble::new(&gst::LibraryError::Failed, what)));
+        }
+    }
+
+    fn infer(&mut self) {
+        let count = self.tasks.len();
+        if self.sights.len() < count {
+            self.sights.resize_with(count, Sight::default);
+        }
+        for (sight, task) in self.sights.iter_mut().zip(&self.tasks) {
+            if let Work::Waiting(buffer, look) = &task.work {
+                sight.prepare(&self.engine.model, &task.channel, buffer, look);
+            }
+        }
+        if let Err(error) = self.look(0..count) {
+            self.look_at_each(error);
+        }
+        for (sight, task) in self.sights.iter_mut().zip(&mut self.tasks) {
+            if let Work::Waiting(_, look) = &task.work {
+                task.work = Work::Settled(sight.conclude(&self.engine.model, &task.channel, look));
+            }
+        }
+    }
+
+    /// A run of several frames failed: which of them the model fails on shows when each has a run of its own.
+    fn look_at_each(&mut self, error: Trouble) {
+        let looked_at = |sight: &Sight| !sight.boxes.is_empty() && sight.seen.error.is_none();
+        let tasks = 0..self.tasks.len();
+        let with_pictures = tasks.filter(|i| !self.tasks[*i].is_settled() && looked_at(&self.sights[*i]));
+        let with_pictures: Vec<_> = with_pictures.collect();
+        if let [only] = with_pictures[..] {
+            self.sights[only].seen.error = Some(error);
+            return;
+        }
+        for task in with_pictures {
+            self.sights[task].seen.restart();
+            if let Err(error) = self.look(task..task + 1) {
+                self.sights[task].seen.error = Some(error);
+            }
+        }
+    }
+
+    /// Looks at all regions of some frames, in as few runs as the model allows. What is wrong with one frame is kept
+    /// with it.
+    ///
+    /// # Errors
+    /// When a run fails.
+    fn look(&mut self, tasks: std::ops::Range<usize>) -> Result<(), Trouble> {
+        self.pictures.clear();
+        let unsettled = |task: &usize| !self.tasks[*task].is_settled();
+        let pictures = tasks.clone().filter(unsettled).map(|task| self.sights[task].boxes.len()).sum();
+        self.engine.reserve(pictures)?;
+        for task in tasks {
+            let filled = self.fill(task)?;
+            if let Err(error) = filled {
+                self.pictures.retain(|picture| picture.task != task);
+                self.sights[task].seen.error = Some(error);
+            }
+        }
+        self.run()
+    }
+
+    /// Puts the regions of a frame into the input tensor, and runs the model whenever that is full. The inner error is
+    /// this frame's alone.
+    fn fill(&mut self, task: usize) -> Result<Result<(), Trouble>, Trouble> {
+        let regions = self.sights[task].boxes.len();
+        let mut first = 0;
+        while first < regions && !self.tasks[task].is_settled() {
+            if self.pictures.len() == self.engine.most() {
+                self.run()?;
+            }
+            let Work::Waiting(buffer, look) = &self.tasks[task].work else { break };
+            let end = regions.min(first + self.engine.most() - self.pictures.len());
+            let Self { engine, sights, pictures, .. } = self;
+            let sight = &mut sights[task];
+            let start = now();
+            let filled = mapped(buffer, &look.layout, |frame| {
+                for region in first..end {
+                    engine.fill(pictures.len(), frame, sight.boxes[region])?;
+                    pictures.push(Picture { task, region });
+                }
+                Ok(())
+            });
+            if filled.is_err() {
+                return Ok(filled);
+            }
+            sight.seen.times.preprocess += now() - start;
+            first = end;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Runs the model on what is in the input tensor.
+    fn run(&mut self) -> Result<(), Trouble> {
+        let Self { engine, tasks, sights, pictures, effort, .. } = self;
+        if pictures.is_empty() {
+            return Ok(());
+        }
+        let look = |task: usize| match &tasks[task].work {
+            Work::Waiting(_, look) => Some(look),
+            _ => None,
         };
-        match catch_unwind(inferring).unwrap_or_else(panicked) {
-            Ok(Some(report)) => Verdict::Inferred(Box::new(report)),
-            Ok(None) => Verdict::Skipped(Skip::NoRegion),
-            Err(error) => Verdict::Failed(error),
+        let fallback = Default::default();
+        let parameters =
+            |place: usize| look(pictures[place].task).map_or(&fallback, |look| &look.config.parameters);
+        let serial = engine.model.serial;
+        let ran = engine.run(pictures.len(), parameters, |decoded| {
+            let Picture { task, region } = pictures[decoded.place];
+            let Some(look) = look(task) else { return };
+            sights[task].take(serial, &tasks[task].channel, look, region, &decoded);
+        });
+        effort.runs += 1;
+        effort.pictures += pictures.len() as u64;
+        if let Ok(took) = ran {
+            for Picture { task, .. } in pictures.iter() {
+                sights[*task].seen.ran(effort.runs, took);
+            }
         }
+        pictures.clear();
+        ran.map(|_| ())
+    }
+}
+
+impl Seen {
+    /// Forgets what was seen of the pictures.
+    fn restart(&mut self) {
+        self.detections.items.clear();
+        self.detections.details.clear();
+        self.detections.parents.clear();
+        (self.times, self.left_out, self.run) = Default::default();
     }
 
-    fn infer(&mut self, buffer: &gst::BufferRef, look: &Look) -> Result<Option<Report>, Trouble> {
-        let start = now();
-        let model = self.engine.model.clone();
-        let mut detections = Detections {
-            model: model.id.clone(),
+    /// A run that this frame had a picture in took so many nanoseconds.
+    fn ran(&mut self, run: u64, took: u64) {
+        if self.run != run {
+            self.run = run;
+            self.times.run += took;
+        }
+    }
+}
+
+impl Sight {
+    /// Decides what of the frame is looked at.
+    fn prepare(&mut self, model: &Model, channel: &Channel, buffer: &gst::BufferRef, look: &Look) {
+        let id = look.config.model_id.as_ref().unwrap_or(&model.id);
+        let detections = Detections {
+            model: id.clone(),
             labels: model.labels.clone(),
             task: model.task,
             ..Detections::default()
         };
-        let mut recall = Vec::new();
-        let looked = if look.config.regions.source == RegionSource::Frame {
-            Some(self.look_at_frame(buffer, look, &mut detections)?)
+        self.seen = Seen { detections, ..Seen::default() };
+        (self.begun, self.waiting) = (now(), 0);
+        self.recall.clear();
+        self.chosen.clear();
+        self.boxes.clear();
+        if look.config.regions.source == RegionSource::Frame {
+            self.chosen.push(0);
+            self.boxes.push(WHOLE);
         } else {
-            self.look_at_objects(buffer, look, &mut detections, &mut recall)?
-        };
-        Ok(looked.map(|(times, left_out, regions)| Report {
-            model,
-            generation: look.config.generation,
-            schedule: look.config.schedule,
-            detections,
-            times,
-            span: (start, now()),
-            budget: look.budget,
-            left_out,
-            regions,
-            recall,
-            time: look.time,
-            serial: self.engine.model.serial,
-        }))
+            self.choose(model.serial, channel, buffer, look);
+        }
     }
 
-    fn look_at_frame(
-        &mut self,
-        buffer: &gst::BufferRef,
-        look: &Look,
-        detections: &mut Detections,
-    ) -> Result<Looked, Trouble> {
-        let (times, left_out) = mapped(buffer, &look.layout, |frame| {
-            self.engine.look(frame, &[WHOLE], &look.config.parameters, |_, said| {
-                // What was found goes into the buffer's metadata, which keeps it.
-                detections.items = said.items.clone();
-                detections.details = said.details.clone();
-            })
-        })?;
-        Ok((times, left_out, [1, 0, 0]))
-    }
-
-    /// `None` when there is no object to look at.
-    fn look_at_objects(
-        &mut self,
-        buffer: &gst::BufferRef,
-        look: &Look,
-        detections: &mut Detections,
-        recall: &mut Vec<(Region, Parent)>,
-    ) -> Result<Option<Looked>, Trouble> {
-        let Self { shared, engine, objects, chosen, boxes } = self;
+    /// Chooses among the objects on the frame.
+    fn choose(&mut self, model: u64, channel: &Channel, buffer: &gst::BufferRef, look: &Look) {
+        let Self { objects, chosen, boxes, recall, seen, .. } = self;
         let settings = &look.config.regions;
         objects.read(buffer, &look.layout, settings);
         if objects.regions.is_empty() {
-            return Ok(None);
+            return;
         }
-        let model = engine.model.serial;
-        let waiting = lock(&shared.cascade).plan(model, &settings.policy, &objects.regions, chosen);
-        boxes.clear();
+        self.waiting = lock(&channel.cascade).plan(model, &settings.policy, &objects.regions, chosen);
         boxes.extend(chosen.iter().map(|i| objects.padded(*i, settings.padding)));
-        let mut looked = (Times::default(), DecodeReport::default());
         let newest = settings.policy.keep == Keep::Recent;
-        if !boxes.is_empty() {
-            let tried = mapped(buffer, &look.layout, |frame| {
-                engine.look(frame, boxes, &look.config.parameters, |i, said| {
-                    let (region, parent) = (&objects.regions[chosen[i]], objects.parents[chosen[i]]);
-                    lock(&shared.cascade).keep(model, &settings.policy, region, look.time, said);
-                    if region.track == 0 || newest {
-                        add(detections, said, parent);
-                    }
-                })
-            });
-            looked = tried.inspect_err(|_| lock(&shared.cascade).failed(&objects.regions, chosen))?;
-        }
         let told = |i: usize| newest && chosen.binary_search(&i).is_ok();
         let all = objects.regions.iter().zip(&objects.parents).enumerate();
         let others = all.filter(|(i, (region, _))| region.track != 0 && !told(*i));
         recall.extend(others.map(|(_, (region, parent))| (*region, *parent)));
-        detections.parent_models = objects.models.clone();
-        Ok(Some((looked.0, looked.1, [chosen.len(), 0, waiting])))
+        seen.detections.parent_models = objects.models.clone();
+    }
+
+    /// Takes over what was found in one region.
+    fn take(&mut self, model: u64, channel: &Channel, look: &Look, region: usize, decoded: &Decoded<'_>) {
+        let Self { objects, chosen, seen, .. } = self;
+        seen.left_out.add(decoded.left_out);
+        seen.times.decode += decoded.took;
+        let settings = &look.config.regions;
+        if settings.source == RegionSource::Frame {
+            // What was found goes into the buffer's metadata, which keeps it.
+            seen.detections.items = decoded.found.items.clone();
+            seen.detections.details = decoded.found.details.clone();
+            return;
+        }
+        let (object, parent) = (&objects.regions[chosen[region]], objects.parents[chosen[region]]);
+        lock(&channel.cascade).keep(model, &settings.policy, object, look.time, decoded.found);
+        if object.track == 0 || settings.policy.keep == Keep::Recent {
+            add(&mut seen.detections, decoded.found, parent);
+        }
+    }
+
+    /// How the frame fared.
+    fn conclude(&mut self, model: &Arc<Model>, channel: &Channel, look: &Look) -> Verdict {
+        let objects = look.config.regions.source != RegionSource::Frame;
+        if let Some(error) = self.seen.error.take() {
+            if objects {
+                lock(&channel.cascade).failed(&self.objects.regions, &self.chosen);
+            }
+            return Verdict::Failed(error);
+        }
+        if objects && self.objects.regions.is_empty() {
+            return Verdict::Skipped(Skip::NoRegion);
+        }
+        Verdict::Inferred(Box::new(Report {
+            model: model.clone(),
+            generation: look.config.generation,
+            schedule: look.config.schedule,
+            detections: std::mem::take(&mut self.seen.detections),
+            times: self.seen.times,
+            span: (self.begun, now()),
+            budget: look.budget,
+            left_out: self.seen.left_out,
+            regions: [self.chosen.len(), 0, self.waiting],
+            recall: std::mem::take(&mut self.recall),
+            time: look.time,
+        }))
     }
 }
 

@@ -287,6 +287,24 @@ def fails_on_bright(g, means):
     return g.add("Gather", g.const([0.0], np.float32), g.add("Cast", number, to=TensorProto.INT64), axis=0)
 
 
+def batched(batch, fails=False):
+    """YOLOv8 for several pictures, each with its own objects."""
+    g = Graph()
+    means = g.add("ReduceMean", "images", axes=[2, 3], keepdims=0)
+    if fails:
+        means = g.add("Add", means, fails_on_bright(g, means))
+    weights, bias = np.zeros((3, 7, CELLS)), np.zeros((7, CELLS))
+    for cell, (x, y, w, h, c, weight) in enumerate(OBJECTS):
+        bias[:4, cell] = x, y, w, h
+        weights[c, 4 + c, cell] = weight
+    rows = g.add("MatMul", means, g.const(weights.reshape(3, -1), np.float32))
+    rows = g.add("Add", rows, g.const(bias.reshape(1, -1), np.float32))
+    g.add("Reshape", rows, g.const([-1, 7, CELLS], np.int64), output="output")
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, HEIGHT, WIDTH])]
+    outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [batch, 7, CELLS])]
+    return wrap(g, inputs, outputs, METADATA)
+
+
 def task_models():
     """Models that --verify leaves to the plugin's own tests."""
     return {
@@ -304,6 +322,9 @@ def task_models():
         "embedding": embedding(),
         "slow": detector_with(slow),
         "fails_on_bright": detector_with(fails_on_bright),
+        "batch_open": batched("batch"),
+        "batch_of_4": batched(4),
+        "batch_fails_on_bright": batched("batch", fails=True),
     }
 
 

@@ -1,11 +1,13 @@
 //! `nvpinference` with the tiny models of `tests/data`: what a picture's colours say there is exact.
 
+mod batches;
 mod changes;
 mod frames;
 mod library;
 mod models;
 mod modes;
 mod regions;
+mod sharing;
 mod stream;
 mod tasks;
 
