@@ -247,6 +247,20 @@ fn mosaic() {
 }
 
 #[test]
+fn ptz() {
+    let place = Place::new("ptz");
+    place.run("ptz.launch");
+    let records = records(&std::fs::read_to_string(place.out("jsonl")).unwrap());
+    let presets: Vec<_> = records.iter().map(|record| record["view"]["preset"].as_str()).collect();
+    // The first view is left for the second, and comes back.
+    let mut visits: Vec<_> = presets.iter().flatten().collect();
+    visits.dedup();
+    assert_eq!((visits.first(), visits.get(1)), (Some(&&"view-1"), Some(&&"view-2")), "{visits:?}");
+    assert!(visits[1..].contains(&&"view-1"), "{visits:?}");
+    assert!(presets.contains(&None), "on the way it is none of them");
+}
+
+#[test]
 fn scene() {
     Place::new("scene").run("scene.launch");
 }
@@ -318,6 +332,7 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
             "loiter",
             "mosaic",
             "mot",
+            "ptz",
             "reidentify",
             "replay",
             "scene",
