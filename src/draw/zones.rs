@@ -64,7 +64,7 @@ impl Plan {
         to_frame: &[f32; 9],
         (now, active): (&ShapeNow, bool),
     ) {
-        if now.hold != Hold::Current {
+        if now.hold != Hold::Current || points.len() < 2 {
             return;
         }
         let (first, way) = (self.points.len(), to_frame.map(f64::from));
@@ -256,6 +256,7 @@ mod tests {
         let away = ShapeNow { hold: Hold::Away, ..now };
         plan.push_shape(ShapeKind::Zone, "yard", &points, &still, (&away, false));
         plan.push_shape(ShapeKind::Zone, "yard", &points, &[f32::NAN; 9], (&now, false));
+        plan.push_shape(ShapeKind::Zone, "yard", &points[..1], &still, (&now, false));
         assert!(plan.is_empty() && plan.points.is_empty());
         plan.push_shape(ShapeKind::Zone, "yard", &points, &still, (&now, false));
         plan.push_shape(ShapeKind::Line, "gate", &points[..2], &still, (&now, true));
