@@ -98,8 +98,9 @@ impl LineState {
     fn follow(&mut self, object: &Seen, class: usize, time: u64, aspect: f64) {
         let at = if self.line.anchor == Anchor::Center { object.center } else { object.foot };
         let path = &mut self.paths[object.slot];
-        let step = ((at[0] - path.last[0]) * aspect).hypot(at[1] - path.last[1]);
-        let jumped = step > TELEPORT.0 && step > TELEPORT.1 * f64::from(object.height);
+        let (dx, dy) = ((at[0] - path.last[0]) * aspect, at[1] - path.last[1]);
+        let farthest = TELEPORT.0.max(TELEPORT.1 * f64::from(object.height));
+        let jumped = dx * dx + dy * dy > farthest * farthest;
         let goes_on = path.known && object.continued && time - path.time <= MAX_GAP && !jumped;
         let (crossed, now) = (path.crossed, path.now);
         if !goes_on {

@@ -144,16 +144,21 @@ impl Objects {
     pub(super) fn see(&mut self, input: &Input<'_>, way: Option<&[f64; 9]>, classes: &Classes) {
         self.frame += 1;
         self.seen.clear();
+        let mut unknown = false;
         for known in [true, false] {
             let there = input.tracks.iter().enumerate().filter(|(_, track)| track.state.is_there());
             for (at, track) in there {
                 if self.by_id.contains_key(&track.id) != known {
+                    unknown = true;
                     continue;
                 }
                 let seen = Seen::new(&track.bbox, classes.number(track.label), way);
                 if seen.is_somewhere() {
                     self.take(Seen { track: at, ..seen }, track, input.time);
                 }
+            }
+            if !unknown {
+                return;
             }
         }
     }
