@@ -60,8 +60,9 @@ fn what_is_on_a_frame_is_its_own_streams() {
     let mut launch = String::from("nvpbatchmux name=mux batch-size=3 ! nvpbatchdemux name=demux ");
     for stream in 0..STREAMS {
         let source = source(stream);
-        launch +=
-            &format!("{source} ! mux.sink_{stream} demux.src_{stream} ! queue ! fakesink name=end-{stream} ");
+        // While sinks preroll, a stream may be ahead of another one by all it has.
+        let end = format!("queue max-size-time=0 ! fakesink name=end-{stream}");
+        launch += &format!("{source} ! mux.sink_{stream} demux.src_{stream} ! {end} ");
     }
     play(&launch, |pipeline| {
         for stream in 0..STREAMS {
