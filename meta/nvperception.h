@@ -540,7 +540,7 @@ G_STATIC_ASSERT (sizeof (NvpQuad) == 32);
 G_STATIC_ASSERT (sizeof (NvpMask) == 8);
 G_STATIC_ASSERT (sizeof (NvpDetections) == 264);
 G_STATIC_ASSERT (sizeof (NvpTracks) == 160);
-G_STATIC_ASSERT (sizeof (NvpView) == 184);
+G_STATIC_ASSERT (sizeof (NvpView) == 208);
 G_STATIC_ASSERT (sizeof (NvpTrueObject) == 32);
 G_STATIC_ASSERT (sizeof (NvpTruth) == 264);
 G_STATIC_ASSERT (sizeof (NvpSignal) == 24);

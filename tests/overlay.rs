@@ -3,14 +3,14 @@
 use gst::glib;
 use gst::prelude::*;
 use gstnvperception::detection::{Details, Detection, Detections, Keypoint};
-use gstnvperception::elements::overlay::{NvpOverlay, ShowDetections};
+use gstnvperception::elements::overlay::{NvpOverlay, ShowDetections, ShowView};
 use gstnvperception::geometry::BBox;
 use gstnvperception::meta::{DetectionMeta, EventMeta, TrackMeta, ViewMeta, ZoneMeta};
 use gstnvperception::rules::{
     Board, Closing, Event, EventState, Events, Hold, NO_TIME, Shape, ShapeKind, ShapeNow, Shapes,
 };
 use gstnvperception::track::{Track, TrackState, Tracks};
-use gstnvperception::view::View;
+use gstnvperception::view::{Motion, Validity, View};
 
 const BACKGROUND: u8 = 100;
 const FORMATS: [&str; 16] = [
@@ -102,6 +102,7 @@ fn add_scene(buffer: &mut gst::BufferRef, shift: f32) {
     let labels = ["person"].into_iter().collect();
     TrackMeta::set(buffer, Tracks { run: "run".into(), labels, items, ..Tracks::default() });
     DetectionMeta::add(buffer, detections());
+    ViewMeta::set(buffer, View { motion: Motion::Stable, ..View::default() });
     ZoneMeta::set(buffer, zones());
     EventMeta::set(buffer, events());
 }
@@ -282,7 +283,7 @@ fn it_starts_again() {
 
 #[test]
 fn every_property_changes_the_picture_while_playing() {
-    let changes: [(&str, glib::Value); 13] = [
+    let changes: [(&str, glib::Value); 14] = [
         ("show-boxes", false.to_value()),
         ("show-labels", false.to_value()),
         ("show-details", false.to_value()),
@@ -292,6 +293,7 @@ fn every_property_changes_the_picture_while_playing() {
         ("show-tentative", true.to_value()),
         ("show-zones", false.to_value()),
         ("show-detections", ShowDetections::Uncovered.to_value()),
+        ("show-view", ShowView::State.to_value()),
         ("color-by", gstnvperception::elements::overlay::ColorBy::Class.to_value()),
         ("trail-length", 0_u32.to_value()),
         ("line-width", 5_u32.to_value()),
@@ -318,4 +320,32 @@ fn every_property_changes_the_picture_while_playing() {
         .map(|p| p.name().to_owned())
         .collect();
     assert_eq!(own, names, "each property is tested");
+}
+
+/// What is drawn of a view alone.
+fn of_view(show: ShowView, view: View) -> Vec<u8> {
+    let mut overlay = Overlay::new("GRAY8", 320, 240);
+    overlay.element.set_property("show-view", show);
+    let mut buffer = overlay.buffer();
+    ViewMeta::set(buffer.get_mut().unwrap(), view);
+    overlay.draw(buffer)
+}
+
+#[test]
+fn a_grid_lies_in_the_scene_while_the_way_to_it_is_known() {
+    let to_reference = |x: f32| Some([1.0, 0.0, x, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    let view = |x| View { to_reference: to_reference(x), ..View::default() };
+    let (text, grid) = (of_view(ShowView::State, view(0.0)), of_view(ShowView::Grid, view(0.0)));
+    assert!(of_view(ShowView::Never, view(0.0)).iter().all(|&b| b == BACKGROUND));
+    assert!(text.iter().any(|&b| b != BACKGROUND) && text != grid);
+    // The middle of a cell is bare, and has the grid's line once the camera has gone half a cell to the right.
+    let (row, x) = (125, 2 * 40 + 20);
+    let (still, moved) = (grid[row * 320 + x], of_view(ShowView::Grid, view(1.0 / 16.0))[row * 320 + x]);
+    assert!(still == BACKGROUND && moved != BACKGROUND, "{still} {moved}");
+    assert_eq!(grid[row * 320 + 80], moved, "it is the same line");
+    // Where the view does not hold there is none.
+    let away = View { validity: Validity::Invalid, ..view(0.0) };
+    let lost = View { to_reference: None, ..View::default() };
+    assert_eq!(of_view(ShowView::Grid, away), text);
+    assert_eq!(of_view(ShowView::Grid, lost), text);
 }

@@ -197,6 +197,10 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null);
+        // A sink that came in meanwhile followed the state that the pipeline was in.
+        for element in self.pipeline.iterate_elements().into_iter().flatten() {
+            let _ = element.set_state(gst::State::Null);
+        }
     }
 }
 
