@@ -63,7 +63,7 @@ fn decode(path: &Path) -> Result<gst::Sample, String> {
     let sample = named("end")?.property::<Option<gst::Sample>>("last-sample");
     let _ = pipeline.set_state(gst::State::Null);
     match end.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => Err(format!("{}", error.error().message())),
+        Some(gst::MessageView::Error(error)) => Err(error.error().message().to_owned()),
         Some(_) => sample.ok_or_else(|| "it has no picture".to_owned()),
         None => Err(format!("it cannot be read within {PATIENCE}")),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Camera, Cause, Estimate, Estimator, Health, Keyframe, Motion, Places, Policy, Ptz, Reading, Recognised,
-    Registrar, Report, Sighting, State, Telling, Validity, View, decide,
+    Registrar, Report, Sighting, State, Telling, Trouble, Validity, View, decide,
 };
 use crate::geometry::BBox;
 use crate::homography::IDENTITY;
@@ -137,7 +137,7 @@ impl Watch {
     fn examine(&mut self, look: &Look<'_>) -> Option<&'static str> {
         let frozen_after = look.health.filter(|_| look.frame.is_some())?;
         self.health.set_frozen_after(frozen_after);
-        self.health.look(&self.estimator, look.time).map(|trouble| trouble.name())
+        self.health.look(&self.estimator, look.time).map(Trouble::name)
     }
 
     /// The way to the epoch's own first frame, looked for now and then.
@@ -159,10 +159,7 @@ impl Watch {
             return;
         }
         let first = self.state.is_reference();
-        let rests = self.state.view().motion == Motion::Stable && self.state.rests();
-        if !first
-            && !(rests && look.time.saturating_sub(self.settled) >= AGAIN << self.lookups.saturating_sub(1))
-        {
+        if !first && !self.may_look_again(look.time) {
             return;
         }
         self.lookups += 1;
@@ -179,6 +176,12 @@ impl Watch {
             Sighting::New if first => {}
             Sighting::New => self.learn(ptz.as_ref()),
         }
+    }
+
+    /// Whether a view that was not known when the camera settled may be by now.
+    fn may_look_again(&self, time: u64) -> bool {
+        let due = time.saturating_sub(self.settled) >= AGAIN << self.lookups.saturating_sub(1);
+        due && self.state.view().motion == Motion::Stable && self.state.rests()
     }
 
     /// The epoch's reference is a known view from now on.
