@@ -224,7 +224,8 @@ fn foreign_memory_passes_unmapped() {
 #[test]
 fn poses_go_ahead_of_their_frames() {
     let file = File::new("poses.csv", "time,pan,tilt,zoom\n0.15,3,2,1\n0,1,2,1\n0.2,4,2,1\n9,5,2,1\n");
-    let mut harness = Harness::with_element(&replay(&file), Some("sink"), Some("src"));
+    let element = replay(&file);
+    let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
     harness.play();
     harness.set_src_caps_str(CAPS);
     let mut pans = Vec::new();
@@ -237,6 +238,9 @@ fn poses_go_ahead_of_their_frames() {
         let pan = |event: gst::Event| event.structure().unwrap().get::<f64>("pan").unwrap();
         pans.push(poses.map(pan).collect::<Vec<_>>());
     }
+    let stats = element.property::<gst::Structure>("stats");
+    let count = |name| stats.get::<u64>(name).unwrap();
+    assert_eq!((count("records"), count("matched"), count("unmatched-buffers")), (4, 4, 0));
     // Each frame knows the first pose that is not before it.
     assert_eq!(pans, [vec![1.0], vec![3.0], vec![4.0], vec![5.0]]);
 }

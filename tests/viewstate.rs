@@ -8,7 +8,7 @@ use gst_check::Harness;
 use gstnvperception::homography::{apply, compose, inverse};
 use gstnvperception::meta::{ProvenanceMeta, TruthMeta, ViewMeta};
 use gstnvperception::scene::TrueView;
-use gstnvperception::view::{Motion, MotionSource, Phase, Validity, View};
+use gstnvperception::view::{Decision, Motion, MotionSource, Phase, Validity, View};
 
 const CAPS: &str = "video/x-raw,format=GRAY8,width=320,height=180,framerate=25/1";
 
@@ -279,9 +279,15 @@ fn telemetry_by_signal() {
     assert_eq!((last.source, last.epoch), (MotionSource::Telemetry, 0));
     assert_eq!(last.ptz.map(|ptz| ptz.pan), Some(7.5));
     assert!((shift(last) - 0.0757).abs() < 1e-3, "{}", shift(last));
+    assert_eq!((last.decision, last.validity), (Decision::Compensate, Validity::Valid));
     // It stops: unknown is not still.
     let silent = view(&mut harness, plain(2000));
     assert_eq!((silent.motion, silent.reason.as_deref()), (Motion::Unknown, Some("no-telemetry")));
+    // It is there again, surer than it was when it had just come back.
+    assert!(tell(&element, 7.5, 2400));
+    let views: Vec<_> = (0..12).map(|i| view(&mut harness, plain(2040 + i * 40))).collect();
+    let unsure = &views[1];
+    assert_eq!(unsure.reason.as_deref(), None, "{unsure:?}");
     let (element, mut harness) = rig(&[("estimator", "ptz"), ("telemetry-max-age", "5000000000")]);
     tell(&element, 0.0, 0);
     view(&mut harness, plain(0));

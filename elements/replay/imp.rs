@@ -262,6 +262,8 @@ impl State {
         match place {
             Place::Record(index) => self.used[index] = true,
             Place::Between => {}
+            // Poses are of no frame.
+            Place::Outside if self.recording.len() == 0 => {}
             Place::Outside => self.unmatched += 1,
         }
         self.recording.content(place, self.size)
@@ -361,8 +363,8 @@ impl NvpReplay {
     fn stats(&self, name: &str) -> gst::Structure {
         let state = lock(&self.state);
         let count = |of: fn(&State) -> u64| state.as_ref().map_or(0, of);
-        let matched = count(|s| s.used.iter().filter(|used| **used).count() as u64);
-        let records = count(|s| s.used.len() as u64);
+        let matched = count(|s| (s.used.iter().filter(|used| **used).count() + s.pose) as u64);
+        let records = count(|s| (s.used.len() + s.recording.poses().len()) as u64);
         gst::Structure::builder(name)
             .field("records", records)
             .field("matched", matched)

@@ -353,10 +353,16 @@ impl State {
         // What lies within the shakes of a resting picture is no drift.
         if self.view.motion == Motion::Moving || apart > SAME {
             self.reference = Some(anchored);
-            if self.trust.1 == 0 {
-                self.trust = (self.view.confidence.into(), 1);
-            }
         }
+        let sure = if report.anchored.is_some() { 1.0 } else { f64::from(self.view.confidence) };
+        if sure > self.trust() {
+            self.trust = (sure, 1);
+        }
+    }
+
+    /// Mean confidence of the way to the reference.
+    fn trust(&self) -> f64 {
+        self.trust.0 / f64::from(self.trust.1.max(1))
     }
 
     /// Takes over a known way from the frame before.
@@ -519,8 +525,7 @@ impl State {
             return (Decision::Continue, Validity::Valid, None);
         }
         let pose = Pose::of(reference, 0.0);
-        let trust = self.trust.0 / f64::from(self.trust.1.max(1));
-        if trust < policy.compensate_confidence {
+        if self.trust() < policy.compensate_confidence {
             degraded(reason::CONFIDENCE)
         } else if pose.rotation > policy.compensate_rotation {
             degraded(reason::ROTATION)
