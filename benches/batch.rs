@@ -175,6 +175,7 @@ fn scale() -> Result<(), Failure> {
     println!(
         "streams  CPU/frame plain  batched   added      RSS plain  batched  added/stream  threads plain  batched"
     );
+    let mut grown = Vec::new();
     for streams in [1, 8, 16, 32, 64] {
         let [plain, batched] = ["plain", "batched"].map(|kind| measure(streams, kind));
         let (plain, batched) = (plain?, batched?);
@@ -189,8 +190,22 @@ fn scale() -> Result<(), Failure> {
             plain[2],
             batched[2]
         );
+        // Milliseconds of processor a second, and MiB.
+        grown.push((streams, batched[0] * f64::from(streams) * 5.0 / 1e3, batched[1] / 1024.0));
     }
+    plot("processor, ms a second, batched", grown.iter().map(|(streams, processor, _)| (*streams, *processor)));
+    plot("resident, MiB, batched", grown.iter().map(|(streams, _, memory)| (*streams, *memory)));
     Ok(())
+}
+
+/// Bars by the number of streams; linear growth is a straight line through their ends.
+fn plot(what: &str, points: impl Iterator<Item = (u32, f64)> + Clone) {
+    const WIDTH: f64 = 60.0;
+    let most = points.clone().map(|(_, value)| value).fold(f64::MIN_POSITIVE, f64::max);
+    println!("\n{what}");
+    for (streams, value) in points {
+        println!("{streams:7} {value:8.1} {}", "#".repeat((value / most * WIDTH).round() as usize));
+    }
 }
 
 fn measure(streams: u32, kind: &str) -> Result<Vec<f64>, Failure> {
