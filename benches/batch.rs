@@ -193,7 +193,10 @@ fn scale() -> Result<(), Failure> {
         // Milliseconds of processor a second, and MiB.
         grown.push((streams, batched[0] * f64::from(streams) * 5.0 / 1e3, batched[1] / 1024.0));
     }
-    plot("processor, ms a second, batched", grown.iter().map(|(streams, processor, _)| (*streams, *processor)));
+    plot(
+        "processor, ms a second, batched",
+        grown.iter().map(|(streams, processor, _)| (*streams, *processor)),
+    );
     plot("resident, MiB, batched", grown.iter().map(|(streams, _, memory)| (*streams, *memory)));
     Ok(())
 }
