@@ -263,7 +263,7 @@ impl State {
             Place::Record(index) => self.used[index] = true,
             Place::Between => {}
             // Poses are of no frame.
-            Place::Outside if self.recording.len() == 0 => {}
+            Place::Outside if self.used.is_empty() => {}
             Place::Outside => self.unmatched += 1,
         }
         self.recording.content(place, self.size)
