@@ -4,9 +4,9 @@
 usage: evaluate.py DATA [CHECK...]
 
 DATA holds video/, images/, models/, mot/, ptz/ and homography/, and a README.md with what other trackers reach;
-eval_mot.py is in DATA/../tools. The plugin has to be on GST_PLUGIN_PATH, the examples `mot`, `score`, `visits` and `register` in
-target/release/examples. One
-line a measured value, and tables in Markdown; the exit status is 1 when a bound is missed or an input is missing.
+eval_mot.py is in DATA/../tools. The plugin has to be on GST_PLUGIN_PATH, the examples `mot`, `score`, `visits` and
+`register` in target/release/examples. One line a measured value, and tables in Markdown; the exit status is 1 when a
+bound is missed or an input is missing.
 """
 
 import json

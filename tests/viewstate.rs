@@ -296,6 +296,19 @@ fn telemetry_by_signal() {
 }
 
 #[test]
+fn what_was_told_before_a_flush_is_of_another_time() {
+    let (element, mut harness) = rig(&[("estimator", "ptz"), ("scene-health", "false")]);
+    assert!(tell(&element, 3.0, 0));
+    assert_eq!(view(&mut harness, plain(0)).ptz.map(|ptz| ptz.pan), Some(3.0));
+    for (reset, pan) in [(false, Some(3.0)), (true, None)] {
+        harness.push_event(gst::event::FlushStart::new());
+        harness.push_event(gst::event::FlushStop::new(reset));
+        harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        assert_eq!(view(&mut harness, plain(0)).ptz.map(|ptz| ptz.pan), pan);
+    }
+}
+
+#[test]
 fn bad_telemetry_is_refused_once_aloud() {
     let (element, mut harness) = rig(&[("estimator", "ptz")]);
     let bus = gst::Bus::new();

@@ -277,6 +277,12 @@ impl MetaFilter for NvpViewState {
             gst::EventView::Segment(segment) => state.clock.set_segment(segment.segment()),
             gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
                 gst::debug!(CAT, imp = self, "{:?} restarts the view", event.type_());
+                if let gst::EventView::FlushStop(flush) = event.view()
+                    && flush.resets_time()
+                {
+                    // Running time begins anew, and what was told of it is of another time.
+                    lock(&self.inbox).forget();
+                }
                 state.restart = state.counts.frames > 0;
                 state.watch.interrupt();
                 state.clock.restart();

@@ -1,6 +1,7 @@
 //! The properties of `nvpviewstate`.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use gst::glib;
 use gst::prelude::*;
@@ -16,7 +17,7 @@ pub(super) struct Settings {
     /// How far from a frame a pose may be, in nanoseconds.
     pub(super) telemetry_age: u64,
     pub(super) generic: GenericSpace,
-    pub(super) presets: Option<PathBuf>,
+    pub(super) presets: Option<Arc<Path>>,
     /// Most presets to learn.
     pub(super) learn: u32,
     pub(super) health: bool,
@@ -92,7 +93,7 @@ impl Settings {
             "telemetry-max-age" => self.telemetry_age = value.get().unwrap_or_default(),
             "presets" => {
                 let path = value.get::<Option<String>>().unwrap_or_default();
-                self.presets = path.filter(|path| !path.is_empty()).map(PathBuf::from);
+                self.presets = path.filter(|path| !path.is_empty()).map(|path| Path::new(&path).into());
             }
             "learn-presets" => self.learn = value.get().unwrap_or_default(),
             "scene-health" => self.health = value.get().unwrap_or_default(),

@@ -79,6 +79,11 @@ impl Inbox {
         }
     }
 
+    /// Forgets all poses.
+    pub(super) fn forget(&mut self) {
+        self.told.clear();
+    }
+
     /// Takes over what the ONVIF stream says of its time.
     pub(super) fn see(&mut self, event: &gst::Event) {
         match event.view() {

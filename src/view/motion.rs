@@ -241,15 +241,6 @@ impl Estimator {
         self.textured
     }
 
-    /// A described keyframe of the frame pushed last; `None` where that has no texture to be known by.
-    pub fn keyframe(&self) -> Option<Keyframe> {
-        let mut keyframe = Keyframe::default();
-        self.fill_keyframe(&mut keyframe).then(|| {
-            keyframe.describe();
-            keyframe
-        })
-    }
-
     fn compare(&mut self) -> Estimate {
         let plane = Plane::of(&self.current);
         let guess = self.last.unwrap_or(IDENTITY);

@@ -90,7 +90,8 @@ impl Places {
     }
 
     /// The picture of a known view.
-    pub fn picture(&self, name: &str) -> Option<&Keyframe> {
+    #[cfg(test)]
+    pub(super) fn picture(&self, name: &str) -> Option<&Keyframe> {
         self.all().find(|place| &*place.name == name)?.keyframe.as_ref()
     }
 
@@ -118,7 +119,8 @@ impl Places {
     }
 
     /// The names of all known views, presets first.
-    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+    #[cfg(test)]
+    pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.all().map(|place| &place.name)
     }
 
@@ -198,11 +200,6 @@ impl Places {
             seen: self.calls,
         });
         Some(name)
-    }
-
-    /// Forgets the learned views; their names are not given again.
-    pub fn forget(&mut self) {
-        self.learned.clear();
     }
 }
 

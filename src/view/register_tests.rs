@@ -153,7 +153,11 @@ fn an_estimator_hands_out_what_it_saw_last() {
         let planes = [Plane { data: &data, stride: 320 }, Plane::default(), Plane::default()];
         let frame = Frame::new(PixelFormat::Gray8, 320, 180, Colorimetry::default(), planes).unwrap();
         estimator.push(&frame, masks);
-        estimator.keyframe()
+        let mut keyframe = Keyframe::default();
+        estimator.fill_keyframe(&mut keyframe).then(|| {
+            keyframe.describe();
+            keyframe
+        })
     };
     assert!(push(&|_, _| 0.0, &[]).is_none());
     let seen = push(&|x, y| scene(1, x, y), &[]).unwrap();

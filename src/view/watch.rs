@@ -110,11 +110,6 @@ impl Watch {
         &self.news
     }
 
-    /// The view of the frame looked at last.
-    pub fn view(&self) -> &View {
-        self.state.view()
-    }
-
     /// Forgets the frame before: the next one has nothing to be compared with.
     pub fn interrupt(&mut self) {
         self.estimator.reset();
@@ -165,10 +160,12 @@ impl Watch {
         self.lookups += 1;
         let has_picture =
             if first { self.anchored } else { seen && self.estimator.fill_keyframe(&mut self.now) };
-        let picture = if first { &mut self.anchor } else { &mut self.now };
-        picture.describe();
         let ptz = told.map(|reading| reading.ptz);
-        let picture = has_picture.then_some(&*picture);
+        let picture = if first { &mut self.anchor } else { &mut self.now };
+        let picture = has_picture.then(|| {
+            picture.describe();
+            &*picture
+        });
         match self.places.recognise(picture, ptz.as_ref()) {
             Sighting::Known(found) => self.recognise(&found, told, look, policy, has_picture),
             // It may look like one of them tomorrow.
