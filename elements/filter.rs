@@ -25,11 +25,11 @@ where
         false
     }
 
-    /// Handles a buffer; what it returns is pushed on.
+    /// Handles a buffer; what it returns is pushed on, if it returns any.
     ///
     /// # Errors
     /// They are what upstream gets.
-    fn handle(&self, buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError>;
+    fn handle(&self, buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError>;
 
     /// The pad to push on.
     fn src_pad(&self) -> &gst::Pad;
@@ -59,9 +59,9 @@ where
             T::catch_panic_pad_function(
                 parent,
                 || Err(gst::FlowError::Error),
-                |this| {
-                    let buffer = this.handle(buffer)?;
-                    this.src_pad().push(buffer)
+                |this| match this.handle(buffer)? {
+                    Some(buffer) => this.src_pad().push(buffer),
+                    None => Ok(gst::FlowSuccess::Ok),
                 },
             )
         })

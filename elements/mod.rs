@@ -16,6 +16,7 @@ pub mod batchmux;
 pub mod events;
 #[cfg(feature = "onnx")]
 pub mod inference;
+pub mod motion;
 pub mod overlay;
 pub mod publish;
 pub mod replay;
@@ -40,6 +41,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     batchdemux::register(plugin)?;
     tracker::register(plugin)?;
     viewstate::register(plugin)?;
+    motion::register(plugin)?;
     events::register(plugin)?;
     overlay::register(plugin)?;
     replay::register(plugin)?;

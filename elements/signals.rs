@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gst::glib;
 use gst::prelude::*;
 
-use crate::rules::SignalStore;
+use crate::rules::{SignalStore, Signals};
 
 /// The type of the context, and the name of its only field.
 const CONTEXT: &str = "nvp.signal-store";
@@ -20,6 +20,16 @@ impl SharedStore {
     /// The store, locked. It is to be held for single values, and never across anything else.
     pub(super) fn lock(&self) -> MutexGuard<'_, SignalStore> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the signals of a frame of a running time where others find them.
+    pub(super) fn share(&self, signals: &Signals, time: u64) {
+        let mut store = self.lock();
+        for signal in &signals.items {
+            if let Some(name) = signals.names.get(signal.name) {
+                store.put(name, signal.value, time, signal.ttl);
+            }
+        }
     }
 
     /// The store of the pipeline that an element is in: the one that there is, else a new one that others will get.

@@ -69,10 +69,14 @@ impl<'a> SignalsRef<'a> {
         self.items().iter().filter_map(move |signal| Some((names.get(signal.name)?, signal)))
     }
 
+    /// A signal by its name.
+    pub fn find(&self, name: &str) -> Option<&'a Signal> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, signal)| signal)
+    }
+
     /// The value of a signal; `None` when it is not there, or not known.
     pub fn value(&self, name: &str) -> Option<f64> {
-        let (_, signal) = self.iter().find(|(known, _)| *known == name)?;
-        Some(signal.value).filter(|value| !value.is_nan())
+        self.find(name).map(|signal| signal.value).filter(|value| !value.is_nan())
     }
 
     /// A copy that outlives the buffer.

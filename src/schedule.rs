@@ -53,11 +53,13 @@ pub enum Skip {
     Timeout,
     /// Its pixels are of a kind that is not read.
     Format,
+    /// The condition under which the model runs did not hold.
+    Condition,
 }
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Gap,
         Self::Interval,
         Self::Rate,
@@ -70,6 +72,7 @@ impl Skip {
         Self::Queue,
         Self::Timeout,
         Self::Format,
+        Self::Condition,
     ];
 
     /// The name used in provenance and statistics.
@@ -87,6 +90,7 @@ impl Skip {
             Self::Queue => "queue",
             Self::Timeout => "timeout",
             Self::Format => "format",
+            Self::Condition => "condition",
         }
     }
 }

@@ -218,7 +218,7 @@ impl MetaFilter for NvpEvents {
         Ok(())
     }
 
-    fn handle(&self, mut buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
+    fn handle(&self, mut buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {
         let start = now();
         let ttl = lock(&self.settings).signal_ttl;
         let (verdict, element, generation) = {
@@ -235,7 +235,7 @@ impl MetaFilter for NvpEvents {
         }
         self.feed.sign(writable, Stage { element, start, end: now(), generation, ..Stage::default() });
         verdict.news.into_iter().for_each(|news| self.tell(news));
-        Ok(buffer)
+        Ok(Some(buffer))
     }
 
     fn src_pad(&self) -> &gst::Pad {
@@ -282,7 +282,7 @@ impl State {
             shapes: shapes(engine),
             news,
         };
-        share(&verdict.signals, time, store);
+        store.share(&verdict.signals, time);
         self.count(timed, tracks.is_some());
         self.counts.step.record(now() - start);
         verdict
@@ -320,16 +320,6 @@ fn signals(engine: &Engine, source: &Arc<str>, ttl: u64) -> Signals {
 fn shapes(engine: &Engine) -> Shapes {
     let output = engine.output();
     Shapes { board: engine.board().clone(), now: output.shapes.clone(), to_frame: output.to_frame }
-}
-
-/// Puts the facts of a frame where others find them.
-fn share(signals: &Signals, time: u64, store: &SharedStore) {
-    let mut store = store.lock();
-    for signal in &signals.items {
-        if let Some(name) = signals.names.get(signal.name) {
-            store.put(name, signal.value, time, signal.ttl);
-        }
-    }
 }
 
 impl NvpEvents {

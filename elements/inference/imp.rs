@@ -17,6 +17,7 @@ use super::streams::Streams;
 use super::task::{Channel, Member, lock};
 use crate::elements::AUTHOR;
 use crate::elements::layout::Layout;
+use crate::elements::signals::SharedStore;
 use crate::elements::video;
 use crate::meta::BATCH_CAPS;
 
@@ -60,6 +61,8 @@ pub struct NvpInference {
     /// Downstream said that it does not read GstVideoMeta.
     pub(super) packed_only: AtomicBool,
     pub(super) nonfinite_told: AtomicBool,
+    /// The signals of the pipeline, once they were asked for.
+    pub(super) store: Mutex<Option<SharedStore>>,
 }
 
 #[glib::object_subclass]
@@ -120,6 +123,7 @@ impl ObjectSubclass for NvpInference {
             latency: AtomicU64::new(0),
             packed_only: AtomicBool::new(false),
             nonfinite_told: AtomicBool::new(false),
+            store: Mutex::default(),
         }
     }
 }
@@ -274,6 +278,8 @@ impl NvpInference {
         *lock(&self.alias) = None;
         *self.member.stats() = Default::default();
         *lock(&self.own.scheduler) = Default::default();
+        *lock(&self.own.gate) = Default::default();
+        *lock(&self.store) = None;
         lock(&self.own.cascade).clear();
         self.packed_only.store(false, Ordering::Relaxed);
         self.nonfinite_told.store(false, Ordering::Relaxed);

@@ -155,6 +155,10 @@ impl NvpInference {
     /// Loads the model unless it is loaded with these settings already.
     pub(super) fn load(&self) -> Result<(), gst::StateChangeError> {
         let settings = self.settings();
+        check_condition(&settings).map_err(|error| {
+            self.post_error_message(error.into_message());
+            gst::StateChangeError
+        })?;
         let fits = |pool: &Arc<Pool>| settings.ask_for(&pool.settings());
         if lock(&self.pool).as_ref().is_some_and(fits) {
             if lock(&self.applied).as_deref() != Some(&settings) {
@@ -193,11 +197,15 @@ impl NvpInference {
             // Without a model the names cannot be checked yet; loading it does.
             None => Ok(ClassFilter::default()),
         };
-        let former = config.parameters.classes.clone();
+        let (former, former_when) = (config.parameters.classes.clone(), config.when.clone());
         let generation = config.generation + 1;
         let (classes, refused) = match classes {
             Ok(classes) => (classes, None),
             Err(error) => (former, Some(error)),
+        };
+        let (when, refused_when) = match settings.when.parse() {
+            Ok(when) => (when.map(Arc::new), None),
+            Err(error) => (former_when, Some(error)),
         };
         *config = Arc::new(Config {
             generation,
@@ -214,6 +222,7 @@ impl NvpInference {
             max_age: u64::from(settings.max_age) * 1_000_000,
             response_timeout: u64::from(settings.response_timeout) * 1_000_000,
             regions: settings.regions.clone(),
+            when,
         });
         drop(config);
         *lock(&self.applied) = Some(Box::new(settings.clone()));
@@ -222,6 +231,13 @@ impl NvpInference {
                 self,
                 gst::LibraryError::Settings,
                 ("Property classes: {error}; the former choice stays")
+            );
+        }
+        if let Some(error) = refused_when {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("Property run-when: {error}; the former condition stays")
             );
         }
         self.obj().notify("generation");
@@ -330,4 +346,11 @@ fn check_classes(settings: &Settings, model: &Model) -> Result<(), Trouble> {
     let parsed = ClassFilter::parse(&settings.classes, &model.labels, model.classes);
     let error = |e| Trouble::new(&gst::LibraryError::Settings, format!("Property classes: {e}"));
     parsed.map(|_| ()).map_err(error)
+}
+
+/// # Errors
+/// When the property `run-when` holds no condition.
+fn check_condition(settings: &Settings) -> Result<(), Trouble> {
+    let error = |e| Trouble::new(&gst::LibraryError::Settings, format!("Property run-when: {e}"));
+    settings.when.parse().map(|_| ()).map_err(error)
 }

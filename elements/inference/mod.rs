@@ -82,8 +82,31 @@
 //!
 //! Either way `interval`, `max-fps`, `max-age` and `cost` choose the frames, and `failure-threshold` and `retry-after`
 //! say what failures lead to. Every frame that is not inferred has its reason in its provenance and in `stats`:
-//! `gap`, `interval`, `rate`, `age`, `backoff`, `disabled`, `no-region`, `queue`, `timeout`, `format`. With `mode=async`
+//! `gap`, `interval`, `rate`, `age`, `backoff`, `disabled`, `no-region`, `queue`, `timeout`, `format`, `condition`. With `mode=async`
 //! one that goes on without a result says `async`; `busy` counts those that gave way to a newer one in the mailbox.
+//!
+//! # Running when it matters
+//! With `run-when` the model looks only at frames on which a condition holds, over what the frame itself tells and over the
+//! signals of the pipeline while they are fresh (`run-when-max-age` makes that shorter), for `run-when-hold` after, and at one
+//! frame when it has looked at none for `idle-timeout`. [`Condition::parse`](crate::rules::Condition::parse) says how it is
+//! written. What is stale or not known makes a comparison false.
+//!
+//! | name | |
+//! |---|---|
+//! | `detections.count`, `detections.count.CLASS` | what models before this one have found on the frame; not known when none has looked |
+//! | `tracks.count`, `tracks.count.CLASS` | tracks of the frame |
+//! | `view.valid`, `view.moving`, `view.stability` | what `nvpviewstate` says of it |
+//! | any other | a signal: of the frame, else of the pipeline, as `motion.active` of `nvpmotion` or the facts of `nvpevents` |
+//!
+//! Spaces in names of classes are written `_`. A cheap model lets an expensive one run:
+//!
+//! ```text
+//! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! nvpmotion detections=false \
+//!     ! nvpinference model=yolox_nano.onnx run-when='motion.active > 0' idle-timeout=10000 ! nvptracker \
+//!     ! nvpinference model=yolo11x-seg.onnx run-when='tracks.count.person > 0' ! nvpoverlay ! videoconvert ! autovideosink
+//! ```
+//!
+//! `stats` counts those left out as `skipped-condition`, and `idle` those inferred for `idle-timeout`.
 //!
 //! # Changes while playing
 //! `model`, `model-config`, `labels`, `provider` and `precision` load the model anew beside the stream, also when the
@@ -132,6 +155,7 @@ mod stats;
 mod streams;
 mod task;
 mod trouble;
+mod when;
 mod worker;
 
 use crate::{cascade, schedule};

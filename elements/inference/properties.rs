@@ -261,7 +261,7 @@ fn result_properties() -> Vec<glib::ParamSpec> {
 /// Which frames are inferred.
 fn time_properties() -> Vec<glib::ParamSpec> {
     use When::Playing;
-    let Settings { schedule, max_age, .. } = Settings::default();
+    let Settings { schedule, max_age, when, .. } = Settings::default();
     let rate = glib::ParamSpecDouble::builder("max-fps")
         .nick("Maximum rate")
         .blurb("Most buffers that are inferred in a second of stream time; the others pass without detections (0 = no limit)")
@@ -285,6 +285,37 @@ fn time_properties() -> Vec<glib::ParamSpec> {
             "Milliseconds after its time on the clock beyond which a buffer is not inferred (0 = no limit)",
             (0, 3_600_000),
             max_age,
+            Playing,
+        ),
+        text(
+            "run-when",
+            "Run when",
+            "Condition over fresh signals and facts of the frame under which it is inferred, as in \"motion.active > 0\" or \"detections.count.person > 0\"; empty = always",
+            Some(""),
+            Playing,
+        ),
+        count(
+            "run-when-max-age",
+            "Run when: maximum age",
+            "Milliseconds after which a signal of another frame no longer counts in run-when, however long it holds by itself (0 = no limit of this kind)",
+            (0, 3_600_000),
+            when.max_age,
+            Playing,
+        ),
+        count(
+            "run-when-hold",
+            "Run when: hold",
+            "Milliseconds for which frames are inferred after run-when held last",
+            (0, 3_600_000),
+            when.hold,
+            Playing,
+        ),
+        count(
+            "idle-timeout",
+            "Idle timeout",
+            "Milliseconds after the last frame that was inferred after which one is, whatever run-when says (0 = never)",
+            (0, 86_400_000),
+            when.idle,
             Playing,
         ),
         choice(

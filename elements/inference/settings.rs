@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gst::glib;
 use gst::prelude::*;
 
+use super::when;
 use super::{Cache, CostHint, Mode, PrecisionHint, ProviderPolicy, RegionSource};
 use crate::cascade::Policy;
 use crate::schedule::Schedule;
@@ -29,6 +30,7 @@ pub(super) struct Settings {
     pub(super) response_timeout: u32,
     pub(super) sharing: Sharing,
     pub(super) regions: Regions,
+    pub(super) when: when::Settings,
 }
 
 /// How the model is shared with other elements.
@@ -119,6 +121,7 @@ impl Default for Settings {
                 padding: 0.0,
                 policy: Policy { limit: 16, ..Policy::default() },
             },
+            when: when::Settings::default(),
         }
     }
 }
@@ -251,6 +254,10 @@ impl Settings {
             "queue-capacity" => self.sharing.queue_capacity = number(),
             "max-in-flight" => self.sharing.max_in_flight = number(),
             "startup-timeout" => self.sharing.startup_timeout = number(),
+            "run-when" => self.when.condition = string().unwrap_or_default(),
+            "run-when-max-age" => self.when.max_age = number(),
+            "run-when-hold" => self.when.hold = number(),
+            "idle-timeout" => self.when.idle = number(),
             "cost" => self.schedule.cost = value.get::<CostHint>().unwrap_or_default().into(),
             "failure-threshold" => self.schedule.failure_threshold = number(),
             "retry-after" => self.schedule.retry_after = u64::from(number()) * 1_000_000,
@@ -310,6 +317,10 @@ impl Settings {
             "queue-capacity" => self.sharing.queue_capacity.to_value(),
             "max-in-flight" => self.sharing.max_in_flight.to_value(),
             "startup-timeout" => self.sharing.startup_timeout.to_value(),
+            "run-when" => self.when.condition.to_value(),
+            "run-when-max-age" => self.when.max_age.to_value(),
+            "run-when-hold" => self.when.hold.to_value(),
+            "idle-timeout" => self.when.idle.to_value(),
             "cost" => CostHint::from(self.schedule.cost).to_value(),
             "failure-threshold" => self.schedule.failure_threshold.to_value(),
             "retry-after" => ((self.schedule.retry_after / 1_000_000) as u32).to_value(),

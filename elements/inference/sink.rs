@@ -9,8 +9,11 @@ use gst::subclass::prelude::*;
 use super::imp::{CAT, NvpInference};
 use super::streams::{Streams, layout_of};
 use super::task::{Channel, Look, Task, Verdict, Work, lock};
+use super::when::When;
 use crate::elements::layout::Layout;
 use crate::elements::provenance::now;
+use crate::elements::signals::SharedStore;
+use crate::gate::{Gate, Pass};
 use crate::meta::{BATCH_CAPS, BatchMeta};
 use crate::schedule::Skip;
 
@@ -83,9 +86,33 @@ impl NvpInference {
         let expires = self.room(config.max_age, time)?.map(|room| arrived + room);
         // A frame without a time counts by when it came.
         let time = time.map_or(arrived, gst::ClockTime::nseconds);
+        let pass = config.when.as_deref().map(|when| self.ask(channel, when, buffer, time)).transpose()?;
         lock(&channel.scheduler).admit(&config.schedule, time, arrived)?;
+        lock(&channel.gate).passed(time);
+        if pass == Some(Pass::Idle) {
+            self.member.stats().idle += 1;
+        }
         let budget = config.schedule.budget(layout.frame_time());
         Ok(Look { layout, config, time, expires, budget })
+    }
+
+    /// Whether a frame is inferred by the condition.
+    fn ask(&self, channel: &Channel, when: &When, buffer: &gst::BufferRef, time: u64) -> Result<Pass, Skip> {
+        let store = self.store();
+        let holds = when.holds(buffer, &store, time);
+        if let Some(complaint) = when.complaint(buffer, &store) {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{complaint}"));
+        }
+        lock(&channel.gate).ask(holds, time, &when.times).ok_or(Skip::Condition)
+    }
+
+    /// The signals of the pipeline.
+    fn store(&self) -> SharedStore {
+        let known = lock(&self.store).clone();
+        known.unwrap_or_else(|| {
+            let store = SharedStore::of(self.obj().upcast_ref());
+            lock(&self.store).get_or_insert(store).clone()
+        })
     }
 
     /// Nanoseconds that are left until a frame is older than `most` on the running clock; `None` when it has no age.
@@ -234,7 +261,10 @@ impl NvpInference {
 
     /// Begins to count frames anew.
     fn restart(&self) {
-        self.channels().iter().for_each(|channel| lock(&channel.scheduler).restart());
+        for channel in self.channels() {
+            lock(&channel.scheduler).restart();
+            *lock(&channel.gate) = Gate::default();
+        }
     }
 
     fn accept_caps(&self, caps: &gst::CapsRef) -> bool {

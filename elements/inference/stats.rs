@@ -11,6 +11,8 @@ pub(super) struct Stats {
     pub(super) inferred: u64,
     pub(super) detections: u64,
     pub(super) failed: u64,
+    /// Frames that were inferred for idle-timeout.
+    pub(super) idle: u64,
     pub(super) nonfinite: u64,
     pub(super) degenerate: u64,
     pub(super) over_limit: u64,
@@ -68,6 +70,7 @@ impl Stats {
             .field("frames-in", self.frames_in)
             .field("inferred", self.inferred)
             .field("failed", self.failed)
+            .field("idle", self.idle)
             .field("detections", self.detections)
             .field("candidates-nonfinite", self.nonfinite)
             .field("candidates-degenerate", self.degenerate)

@@ -10,10 +10,12 @@ use super::model::Model;
 use super::settings::{Regions, Settings};
 use super::stats::Stats;
 use super::trouble::Trouble;
+use super::when::When;
 use crate::cascade::{Cascade, Region};
 use crate::detection::{Detections, Parent};
 use crate::elements::layout::Layout;
 use crate::elements::provenance::Feed;
+use crate::gate::Gate;
 use crate::model::{DecodeParams, DecodeReport};
 use crate::schedule::{Schedule, Scheduler, Skip};
 
@@ -32,6 +34,8 @@ pub(super) struct Config {
     /// Nanoseconds that a buffer waits for its result; 0 for no limit.
     pub(super) response_timeout: u64,
     pub(super) regions: Regions,
+    /// The condition under which it runs, if there is one.
+    pub(super) when: Option<Arc<When>>,
 }
 
 impl Default for Config {
@@ -46,6 +50,7 @@ impl Default for Config {
             max_age: 0,
             response_timeout: 0,
             regions,
+            when: None,
         }
     }
 }
@@ -163,6 +168,8 @@ pub(super) struct Channel {
     /// What people call the stream, where an element has several.
     pub(super) name: Option<Arc<str>>,
     pub(super) scheduler: Mutex<Scheduler>,
+    /// Whether its frames are inferred by the condition.
+    pub(super) gate: Mutex<Gate>,
     pub(super) cascade: Mutex<Cascade>,
     pub(super) feed: Feed,
     pub(super) mailbox: Mailbox,
@@ -172,8 +179,8 @@ pub(super) struct Channel {
 
 impl Channel {
     pub(super) fn new(member: Arc<Member>, name: Option<Arc<str>>) -> Self {
-        let (scheduler, cascade, feed, mailbox, seat) = Default::default();
-        Self { member, name, scheduler, cascade, feed, mailbox, seat }
+        let (scheduler, gate, cascade, feed, mailbox, seat) = Default::default();
+        Self { member, name, scheduler, gate, cascade, feed, mailbox, seat }
     }
 
     /// Its number in the pool.

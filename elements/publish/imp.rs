@@ -253,13 +253,13 @@ impl MetaFilter for Publish {
         Ok(())
     }
 
-    fn handle(&self, buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
+    fn handle(&self, buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {
         gst::log!(CAT, imp = self, "Publishing {buffer:?}");
         match self.publish(&buffer)? {
             Push::Accepted => {}
             Push::Overflow => self.post("nvp-publish-overflow", |message| message),
         }
-        Ok(buffer)
+        Ok(Some(buffer))
     }
 
     fn src_pad(&self) -> &gst::Pad {

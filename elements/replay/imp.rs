@@ -205,7 +205,7 @@ impl MetaFilter for NvpReplay {
         Ok(())
     }
 
-    fn handle(&self, mut buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
+    fn handle(&self, mut buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {
         let (content, run, poses) = {
             let mut state = lock(&self.state);
             let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
@@ -215,7 +215,7 @@ impl MetaFilter for NvpReplay {
             self.src_pad().push_event(gst::event::CustomDownstream::new(pose));
         }
         attach(buffer.make_mut(), content, &run);
-        Ok(buffer)
+        Ok(Some(buffer))
     }
 
     fn src_pad(&self) -> &gst::Pad {

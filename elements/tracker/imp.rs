@@ -190,7 +190,7 @@ impl MetaFilter for NvpTracker {
         Ok(())
     }
 
-    fn handle(&self, mut buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
+    fn handle(&self, mut buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {
         let start = now();
         let (tracks, element) = {
             let mut state = lock(&self.state);
@@ -202,7 +202,7 @@ impl MetaFilter for NvpTracker {
         TrackMeta::set(writable, tracks);
         let stage = Stage { element, start, end: now(), ..Stage::default() };
         self.feed.sign(writable, stage);
-        Ok(buffer)
+        Ok(Some(buffer))
     }
 
     fn src_pad(&self) -> &gst::Pad {

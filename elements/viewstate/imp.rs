@@ -297,7 +297,7 @@ impl MetaFilter for NvpViewState {
         self.event(custom.structure())
     }
 
-    fn handle(&self, mut buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
+    fn handle(&self, mut buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {
         let start = now();
         let settings = lock(&self.settings).clone();
         let (verdict, element) = {
@@ -316,7 +316,7 @@ impl MetaFilter for NvpViewState {
         for structure in news {
             self.tell(structure);
         }
-        Ok(buffer)
+        Ok(Some(buffer))
     }
 
     fn src_pad(&self) -> &gst::Pad {

@@ -11,7 +11,7 @@ pub(super) fn turn(a: Point, b: Point, c: Point) -> f64 {
 
 /// True when a point lies in a polygon, by the even-odd rule: edges on the left and at the top belong to it, those on
 /// the right and at the bottom do not.
-pub(super) fn in_polygon(polygon: &[Point], [x, y]: Point) -> bool {
+pub(crate) fn in_polygon(polygon: &[Point], [x, y]: Point) -> bool {
     let mut inside = false;
     let mut last = polygon.last().copied().unwrap_or_default();
     for &next in polygon {

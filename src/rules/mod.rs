@@ -121,7 +121,9 @@ pub use event::{
     Signals, part,
 };
 pub use geometry::Point;
+pub(crate) use geometry::in_polygon;
 pub use input::{Attribute, Clock, Found, Input, Look};
+pub use names::same_part;
 pub use place::Hold;
 pub use signals::{MAX_SIGNALS, SignalStore};
 pub use suggest::closest;

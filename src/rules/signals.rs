@@ -50,6 +50,16 @@ impl SignalStore {
         (age <= entry.ttl.min(ttl.unwrap_or(u64::MAX)) && !entry.value.is_nan()).then_some(entry.value)
     }
 
+    /// Whether somebody has told a signal, stale ones included.
+    pub fn knows(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// The names of all signals, stale ones included, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(|name| &**name)
+    }
+
     /// How many signals there are, stale ones included.
     pub fn len(&self) -> usize {
         self.entries.len()

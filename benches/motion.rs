@@ -1,0 +1,55 @@
+//! Time and allocations of telling motion, by the size of the frame and by what the camera does.
+//!
+//! `cargo bench --bench motion --no-default-features`
+
+use std::time::Instant;
+
+use gstnvperception::motion::{Camera, Detector, Parameters};
+use gstnvperception::scene::Options;
+
+#[path = "counting/mod.rs"]
+mod counting;
+#[path = "pictures/mod.rs"]
+mod pictures;
+
+const FRAMES: u64 = 50;
+const ROUNDS: u64 = 6;
+
+/// A camera that rests, and one that has turned by a little more on each frame.
+fn camera(moves: bool, frame: u64) -> Camera {
+    let x = if moves { (frame % 40) as f64 * 0.002 } else { 0.0 };
+    Camera::At { epoch: 0, to_reference: [1.0, 0.0, x, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0] }
+}
+
+fn main() {
+    println!("frame       camera    median     p99        allocations a frame");
+    for (width, height) in [(640, 360), (1280, 720), (1920, 1080)] {
+        let pictures =
+            pictures::Pictures::of(Options { seed: 1, ..Options::default() }, width, height, FRAMES);
+        for moves in [false, true] {
+            let (mut detector, parameters) = (Detector::default(), Parameters::default());
+            let mut times = Vec::with_capacity((FRAMES * ROUNDS) as usize);
+            let mut before = 0;
+            for round in 0..=ROUNDS {
+                if round == 1 {
+                    before = counting::allocations();
+                }
+                for (i, frame) in pictures.frames().enumerate() {
+                    let i = round * FRAMES + i as u64;
+                    let camera = camera(moves, i);
+                    let start = Instant::now();
+                    std::hint::black_box(detector.look(&frame, i * 40_000_000, &camera, &parameters));
+                    if round > 0 {
+                        times.push(start.elapsed().as_nanos());
+                    }
+                }
+            }
+            let allocations = (counting::allocations() - before) as f64 / times.len() as f64;
+            times.sort_unstable();
+            let us = |at: usize| times[at] as f64 / 1000.0;
+            let (median, p99) = (us(times.len() / 2), us(times.len() * 99 / 100));
+            let camera = if moves { "moves" } else { "rests" };
+            println!("{width:>4} x {height:<4} {camera:<8} {median:>7.1} us {p99:>7.1} us {allocations:>8.2}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Small pictures over each other.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::geometry::BBox;
+use crate::homography::{apply, compose, inverse};
+use crate::luma::Luma;
+
+/// Points on each side at which it is asked what is in sight.
+const PROBES: usize = 9;
+/// Pixels between the places that are worked out exactly; those between lie on a straight line.
+const STRIDE: usize = 16;
+
+/// Between pixels of the small picture and units of the frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    /// The frame's size in pixels of the small picture, which leaves out what remains at the right and at the bottom.
+    size: [f64; 2],
+}
+
+impl Grid {
+    pub(super) fn new(width: usize, height: usize, factor: usize) -> Self {
+        Self { size: [width, height].map(|side| side as f64 / factor as f64) }
+    }
+
+    /// The centre of a pixel in units of the frame.
+    pub(super) fn unit(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        [(x + 0.5) / self.size[0], (y + 0.5) / self.size[1]]
+    }
+
+    /// Pixels from the first to the last of each side, both included, in units of the frame.
+    pub(super) fn units(&self, [x0, y0, x1, y1]: [u32; 4]) -> BBox {
+        let unit = |v: u32, side: f64| (f64::from(v) / side) as f32;
+        let [width, height] = self.size;
+        BBox::new(unit(x0, width), unit(y0, height), unit(x1 + 1, width), unit(y1 + 1, height))
+    }
+
+    /// A homography of normalised points as one of pixels, whose centres lie at whole numbers.
+    pub(super) fn pixels(&self, h: &[f64; 9]) -> [f64; 9] {
+        let [w, v] = self.size;
+        let to_units = [1.0 / w, 0.0, 0.5 / w, 0.0, 1.0 / v, 0.5 / v, 0.0, 0.0, 1.0];
+        let back = [w, 0.0, -0.5, 0.0, v, -0.5, 0.0, 0.0, 1.0];
+        compose(&back, &compose(h, &to_units))
+    }
+
+    /// How many pixels two ways lie apart at the corners, at most.
+    pub(super) fn shift(&self, a: &[f64; 9], b: &[f64; 9]) -> f64 {
+        let apart = |corner: [f64; 2]| {
+            let (a, b) = (apply(a, corner), apply(b, corner));
+            ((a[0] - b[0]) * self.size[0]).hypot((a[1] - b[1]) * self.size[1])
+        };
+        let corners = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
+        corners.into_iter().map(apart).fold(0.0, |most, apart| if apart <= most { most } else { apart })
+    }
+
+    /// The part of a picture that another one, to which this way leads, shows.
+    pub(super) fn sight(&self, way: &[f64; 9]) -> f64 {
+        let at = |i: usize| (i as f64 + 0.5) / PROBES as f64;
+        let points = (0..PROBES * PROBES).map(|i| [at(i % PROBES), at(i / PROBES)]);
+        let inside = |p: &[f64; 2]| apply(way, *p).iter().all(|v| (0.0..=1.0).contains(v));
+        points.filter(inside).count() as f64 / (PROBES * PROBES) as f64
+    }
+}
+
+/// Lays a picture over another place: `way` leads from pixels of `to` to pixels of `from`. What `from` does not show
+/// becomes unknown.
+pub(super) fn lay(from: &Luma, to: &mut Luma, way: &[f64; 9]) {
+    to.resize(from.width, from.height);
+    Arch::new().dispatch(Lay { from, to, way });
+}
+
+struct Lay<'a> {
+    from: &'a Luma,
+    to: &'a mut Luma,
+    way: &'a [f64; 9],
+}
+
+impl WithSimd for Lay<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) {
+        let Self { from, to, way } = self;
+        for (y, row) in to.data.chunks_exact_mut(from.width.max(1)).enumerate() {
+            let mut start = Place::of(way, 0, y);
+            for (i, part) in row.chunks_mut(STRIDE).enumerate() {
+                let end = Place::of(way, i * STRIDE + part.len(), y);
+                let steps = part.len() as i32;
+                let slope = Place { x: (end.x - start.x) / steps, y: (end.y - start.y) / steps };
+                for (out, k) in part.iter_mut().zip(0..) {
+                    *out = Place { x: start.x + k * slope.x, y: start.y + k * slope.y }.sample(from);
+                }
+                start = end;
+            }
+        }
+    }
+}
+
+/// A place in a picture, in parts of a pixel.
+#[derive(Clone, Copy)]
+struct Place {
+    x: i32,
+    y: i32,
+}
+
+/// Bits of the part of a pixel.
+const BITS: u32 = 14;
+
+impl Place {
+    /// Where a pixel goes. Places that are far off are brought nearer, so that they can be reckoned with.
+    #[inline(always)]
+    fn of(way: &[f64; 9], x: usize, y: usize) -> Self {
+        let part = |v: f64| match v.is_finite() {
+            true => (v.clamp(-30_000.0, 30_000.0) * f64::from(1 << BITS)) as i32,
+            false => -(2 << BITS),
+        };
+        let [x, y] = apply(way, [x as f64, y as f64]).map(part);
+        Self { x, y }
+    }
+
+    /// The value between four pixels; unknown beyond the outermost ones.
+    #[inline(always)]
+    fn sample(self, from: &Luma) -> f32 {
+        let [left, top] = [self.x, self.y].map(|v| (v >> BITS) as usize);
+        if left >= from.width - 1 || top >= from.height - 1 {
+            return f32::NAN;
+        }
+        let [u, v] = [self.x, self.y].map(|v| (v & ((1 << BITS) - 1)) as f32 / (1 << BITS) as f32);
+        let at = top * from.width + left;
+        let (above, below) = (&from.data[at..at + 2], &from.data[at + from.width..at + from.width + 2]);
+        let a = above[0] + u * (above[1] - above[0]);
+        let b = below[0] + u * (below[1] - below[0]);
+        a + v * (b - a)
+    }
+}
+
+/// Leads a picture along in its place: `way` leads from its former pixels to those that they become.
+pub(super) fn turn(picture: &mut Luma, spare: &mut Luma, way: &[f64; 9]) {
+    let Some(back) = inverse(way) else { return picture.data.fill(f32::NAN) };
+    lay(picture, spare, &back);
+    std::mem::swap(picture, spare);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::homography::{IDENTITY, normalised};
+
+    fn ramp(width: usize, height: usize) -> Luma {
+        let data = (0..width * height).map(|i| (i % width) as f32 + 100.0 * (i / width) as f32).collect();
+        Luma { width, height, data }
+    }
+
+    #[test]
+    fn a_shift_by_half_a_pixel() {
+        let (from, mut to) = (ramp(40, 8), Luma::default());
+        lay(&from, &mut to, &[1.0, 0.0, 1.5, 0.0, 1.0, 0.25, 0.0, 0.0, 1.0]);
+        assert!((to.row(2)[10] - (10.0 + 1.5 + 225.0)).abs() < 1e-3);
+        assert!(to.row(2)[39].is_nan() && to.row(7)[0].is_nan());
+    }
+
+    #[test]
+    fn units_and_pixels() {
+        // 641 x 360 by 2 is 320 pixels and a half.
+        let grid = Grid::new(641, 360, 2);
+        assert_eq!(grid.unit([0.0, 179.0]), [0.5 / 320.5, 179.5 / 180.0]);
+        let shift = normalised(&[1.0, 0.0, 6.0, 0.0, 1.0, -4.0, 0.0, 0.0, 1.0], 641.0, 360.0);
+        let [x, y] = apply(&grid.pixels(&shift), [10.0, 20.0]);
+        assert!((x - 13.0).abs() < 1e-9 && (y - 18.0).abs() < 1e-9);
+        assert!((grid.shift(&shift, &IDENTITY) - 13f64.sqrt()).abs() < 1e-9);
+        let half = [1.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        assert!((grid.sight(&half) - 0.5).abs() < 0.06);
+        assert_eq!(grid.sight(&[f64::NAN; 9]), 0.0);
+    }
+}
