@@ -34,7 +34,7 @@ evaluate: build $(VENV)/ready
 	GST_PLUGIN_PATH=$(CURDIR)/target/release $(VENV)/bin/python scripts/evaluate.py "$(DATA)" $(CHECKS)
 
 bench: build $(VENV)/ready
-	cargo bench --locked --bench tracker --bench decode --bench draw --bench line --bench scene --bench view --bench rules --bench batch
+	cargo bench --locked --bench tracker --bench decode --bench draw --bench line --bench scene --bench view --bench motion --bench rules --bench batch
 	$(VENV)/bin/python benches/preprocess_vs_opencv.py
 	@test -n "$(VIDEO)" -a -n "$(MODEL)" || echo "For the whole pipeline: make bench VIDEO=clip.mp4 MODEL=model.onnx"
 	@test -z "$(VIDEO)" -o -z "$(MODEL)" || { $(VENV)/bin/pip install -q supervision==0.26.1 && \

@@ -37,6 +37,11 @@ impl Feed {
         ProvenanceMeta::append_renamed(buffer, || origin, name, stage);
     }
 
+    /// Counts a frame that goes no further.
+    pub(super) fn skip(&self) {
+        self.with(|(_, next)| *next += 1);
+    }
+
     /// The origin of the next frame, if nobody has told of it before.
     fn origin(&self, stage: &Stage) -> Origin {
         let (feed, sequence) = self.with(|(id, next)| {

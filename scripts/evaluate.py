@@ -26,6 +26,7 @@ import onnxruntime
 
 from evaluation import ROOT, TIMEOUT, Evaluation, Failed, launch, records
 from events import EVENTS
+from motion import MOTION
 from reference import Yolox, iou
 from tracking import TRACKING
 from views import VIEWS
@@ -231,7 +232,7 @@ def check_damage(e):
 CHECKS = {
     "videos": check_videos, "pictures": check_pictures, "families": check_families,
     "cascade": check_cascade, "openvino": check_openvino, "frames": check_frames, "legacy": check_legacy,
-    "damage": check_damage, **TRACKING, **VIEWS, **EVENTS,
+    "damage": check_damage, **TRACKING, **VIEWS, **EVENTS, **MOTION,
 }
 
 

@@ -288,6 +288,21 @@ fn loiter() {
 }
 
 #[test]
+fn gated() {
+    let place = Place::new("gated");
+    place.run("gated.launch");
+    let records = records(&std::fs::read_to_string(place.out("jsonl")).unwrap());
+    assert_eq!(records.len(), FRAMES);
+    for record in &records {
+        // The clip is shorter than motion is taken to last, and begins with nothing to compare with.
+        let signals = record["signals"].as_array().unwrap();
+        assert!(signals.iter().any(|s| s["name"] == "motion.active" && s["value"] == 1.0), "{record}");
+        let models = record["detections"].as_array().unwrap().iter().map(|d| d["model"].as_str().unwrap());
+        assert!(models.into_iter().any(|model| model == "classifier"), "{record}");
+    }
+}
+
+#[test]
 fn sixteen() {
     Place::new("sixteen").run("sixteen.launch");
 }

@@ -103,7 +103,8 @@ fn fact(buffer: &gst::BufferRef, name: &str) -> Option<f64> {
     if let Some(class) = name.strip_prefix("detections.count") {
         let mut models = DetectionMeta::all(buffer).filter(DetectionsRef::are_objects).peekable();
         models.peek()?;
-        let classes = models.map(|found| count(found.items().iter().map(|i| i.class_id), found.labels(), class));
+        let classes =
+            models.map(|found| count(found.items().iter().map(|i| i.class_id), found.labels(), class));
         return Some(classes.sum());
     }
     if let Some(class) = name.strip_prefix("tracks.count") {

@@ -234,6 +234,7 @@ impl MetaFilter for NvpMotion {
         news.into_iter().for_each(|news| self.tell(news));
         if fate == Gate::Drop {
             gst::log!(CAT, imp = self, "nothing moves at {:?}", buffer.pts());
+            self.feed.skip();
             self.send_gap(&buffer);
             return Ok(None);
         }

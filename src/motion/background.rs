@@ -88,7 +88,10 @@ impl Background {
         for luma in [&mut self.mean, &mut self.spread] {
             warp::turn(luma, &mut self.spare, way);
         }
-        self.spread.data.iter_mut().for_each(|spread| *spread = if spread.is_nan() { BEGIN } else { *spread });
+        self.spread
+            .data
+            .iter_mut()
+            .for_each(|spread| *spread = if spread.is_nan() { BEGIN } else { *spread });
         self.rested.fill(0.0);
     }
 

@@ -158,7 +158,13 @@ impl Detector {
     }
 
     /// What moves on a frame of a time in nanoseconds.
-    pub fn look(&mut self, frame: &Frame<'_>, time: u64, camera: &Camera, parameters: &Parameters) -> &Motion {
+    pub fn look(
+        &mut self,
+        frame: &Frame<'_>,
+        time: u64,
+        camera: &Camera,
+        parameters: &Parameters,
+    ) -> &Motion {
         let former = (self.current.width, self.current.height);
         let factor = self.current.fill(frame, SIDE, &mut self.sums);
         let grid = Grid::new(frame.width(), frame.height(), factor);
@@ -210,12 +216,8 @@ impl Detector {
         self.finder.restart();
         self.changed = 0.0;
         let from_reference = inverse(to_reference);
-        self.anchor = from_reference.map(|from_reference| Anchor {
-            epoch,
-            from_reference,
-            last: IDENTITY,
-            rested: 0,
-        });
+        self.anchor =
+            from_reference.map(|from_reference| Anchor { epoch, from_reference, last: IDENTITY, rested: 0 });
     }
 
     fn compare(&mut self, way: &[f64; 9], grid: &Grid, elapsed: f64, parameters: &Parameters) {

@@ -125,9 +125,8 @@ impl Finder {
             return;
         }
         self.cells.iter().for_each(|cell| self.now[*cell as usize] = true);
-        let seen = |cell: &u32| {
-            around(*cell, 1, self.columns, self.rows).any(|near| self.before[near as usize])
-        };
+        let seen =
+            |cell: &u32| around(*cell, 1, self.columns, self.rows).any(|near| self.before[near as usize]);
         if !picture.alone && !self.cells.iter().any(seen) {
             return;
         }
@@ -192,8 +191,13 @@ struct Measures {
 
 impl Measures {
     fn of(cells: &[u32], columns: usize, picture: &Picture<'_>) -> Self {
-        let mut measures =
-            Self { bounds: [u32::MAX, u32::MAX, 0, 0], pixels: 0.0, strength: 0.0, restless: 0.0, sums: [0.0; 5] };
+        let mut measures = Self {
+            bounds: [u32::MAX, u32::MAX, 0, 0],
+            pixels: 0.0,
+            strength: 0.0,
+            restless: 0.0,
+            sums: [0.0; 5],
+        };
         let strength = &picture.background.strength;
         for cell in cells {
             let (x, y) = (*cell as usize % columns * CELL, *cell as usize / columns * CELL);

@@ -49,8 +49,7 @@ impl Watcher {
         };
         let data: Vec<u8> = (0..SIZE.0 * SIZE.1).map(value).collect();
         let planes = [Plane { data: &data, stride: SIZE.0 }, Plane::default(), Plane::default()];
-        let frame =
-            Frame::new(PixelFormat::Gray8, SIZE.0, SIZE.1, Colorimetry::default(), planes).unwrap();
+        let frame = Frame::new(PixelFormat::Gray8, SIZE.0, SIZE.1, Colorimetry::default(), planes).unwrap();
         self.frame += 1;
         self.detector.look(&frame, self.frame * FRAME, &self.camera, &self.parameters).clone()
     }
@@ -98,7 +97,8 @@ fn what_moves_is_where_it_is() {
         }
         let [region] = motion.regions[..] else { panic!("{motion:?}") };
         let b = region.bbox;
-        let near = |value: f32, wanted: f64, side: usize| (f64::from(value) * side as f64 - wanted).abs() <= 2.0;
+        let near =
+            |value: f32, wanted: f64, side: usize| (f64::from(value) * side as f64 - wanted).abs() <= 2.0;
         assert!(near(b.x_min, x, 320) && near(b.x_max, x + 20.0, 320), "{b:?} at {x}");
         assert!(near(b.y_min, 60.0, 180) && near(b.y_max, 110.0, 180), "{b:?}");
         let area = 20.0 * 50.0 / (320.0 * 180.0);
@@ -201,7 +201,8 @@ fn somebody_is_seen_while_the_camera_moves() {
         let man = [x, 60.0, x + 16.0, 110.0];
         let motion = watcher.see(|x, y| if step > 15 && inside(man, x, y) { 20.0 } else { pixel(x, y) });
         if step > 20 {
-            let found = motion.regions.iter().any(|r| (r.bbox.center().0 * 320.0 - x as f32 - 8.0).abs() < 4.0);
+            let found =
+                motion.regions.iter().any(|r| (r.bbox.center().0 * 320.0 - x as f32 - 8.0).abs() < 4.0);
             assert!(found, "step {step}: {motion:?}");
         }
     }

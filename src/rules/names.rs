@@ -57,7 +57,8 @@ pub(super) fn part(name: &str) -> String {
 
 /// Whether a class's name is written so as a part of a fact's.
 pub fn same_part(name: &str, part: &str) -> bool {
-    name.len() == part.len() && name.bytes().zip(part.bytes()).all(|(a, b)| a == b || (a == b' ' && b == b'_'))
+    name.len() == part.len()
+        && name.bytes().zip(part.bytes()).all(|(a, b)| a == b || (a == b' ' && b == b'_'))
 }
 
 /// The table of facts: those that the engine finds come first, then what it is told.

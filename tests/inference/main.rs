@@ -10,6 +10,7 @@ mod regions;
 mod sharing;
 mod stream;
 mod tasks;
+mod when;
 
 use std::path::PathBuf;
 use std::sync::Once;
