@@ -13,11 +13,12 @@ MOVED = 0.15
 COVERED, ABOUT = 0.25, 0.3
 # What is around an object and may belong to it: a shadow, or what is still hidden by the picture's edge.
 MARGIN, EDGE = (0.5, 0.3), 0.01
-# The least part of what moves that is found, and the most regions a frame that are about nothing.
-FOUND = {"fixed": 0.92, "handheld": 0.85, "ptz": 0.75}
-NOTHING = 0.35
-# The least part of the inference that gating a quiet clip saves, and the least part of the frames with tracks that keep one.
-SAVED, KEPT = 0.25, 0.95
+# The least part of what moves that is found, by the noise, and the most regions a frame that are about nothing.
+FOUND = {"fixed": {2: 0.90, 8: 0.82}, "handheld": {2: 0.82, 8: 0.77}, "ptz": {2: 0.85, 8: 0.78}}
+NOTHING = 0.25
+# The least part of the inference that gating saves on a quiet street and on a clip that is not, and the least part of the
+# frames with tracks that keep one.
+SAVED, SAVED_CLIP, KEPT = 0.40, 0.08, 0.95
 
 
 def area(box):
@@ -66,8 +67,8 @@ def surroundings(box):
 def check_moving(e):
     """What moves in made-up streets, beside the truth: how much of it is found, and how many regions are about nothing."""
     rows = []
-    for camera, bound in FOUND.items():
-        for noise in (2, 8):
+    for camera, bounds in FOUND.items():
+        for noise, bound in bounds.items():
             found = moving = nothing = frames = unknown = 0
             for seed in range(SEEDS):
                 out = e.work / "moving.jsonl"
@@ -93,37 +94,42 @@ def check_moving(e):
     table("What moves", ("camera", "noise", "objects that move", "found", "regions about nothing a frame", "frames not known"), rows)
 
 
-def played(e, clip, gate, infer):
-    """What the door's rules say of a clip: frames inferred, frames with tracks, and events."""
+def played(e, source, model, rules, gated):
+    """What rules say of a source: frames, those inferred, those with tracks, and the events or counts at the end."""
     out = e.work / "gating.jsonl"
-    launch(f"filesrc location={e.path('video') / clip} ! decodebin {gate} "
-           f"! nvpinference model={e.path('models/yolox_nano.onnx')} {infer} ! nvptracker "
-           f"! nvpevents rules={ROOT / 'pipelines/door.json'} ! nvppublish location={out} ! fakesink")
+    gate, when = ("! nvpmotion detections=false", "run-when=motion.active>0") if gated else ("", "")
+    launch(f"{source} {gate} ! nvpinference model={model} {when} ! nvptracker ! nvpevents rules={rules} "
+           f"! nvppublish location={out} ! fakesink")
     lines = records(out)
     if not lines:
-        raise Failed(f"{clip}: nothing was published")
+        raise Failed(f"{source}: nothing was published")
     inferred = sum(any(stage["element"].startswith("nvpinference") and stage["outcome"] == "ok"
                        for stage in line["provenance"]["stages"]) for line in lines)
     tracked = {i for i, line in enumerate(lines) if any(t["state"] == "confirmed" for t in line["tracks"])}
-    events = [event["rule"] for line in lines for event in line.get("events", []) if event["state"] == "confirmed"]
-    return len(lines), inferred, tracked, sorted(events)
+    facts = {s["name"]: s["value"] for s in lines[-1]["signals"] if s["name"].endswith("ward")}
+    return len(lines), inferred, tracked, facts
 
 
 def check_gating(e):
-    """A quiet clip with a model that sleeps while nothing moves: what is saved, and what is missed."""
+    """A model that sleeps while nothing moves: what is saved, and what is missed."""
+    lines = [{"name": name, "points": [[x, 1], [x, 0.3]]} for name, x in (("left", 0.2), ("middle", 0.5), ("right", 0.8))]
+    street = e.work / "street.json"
+    street.write_text(json.dumps({"version": 1, "lines": lines}))
+    clip = "one-by-one-person-detection.mp4"
+    plays = [(f"street {seed}", f"nvptestsrc num-buffers=900 seed={seed} objects=1 noise=3 ! "
+              "video/x-raw,width=640,height=360,framerate=15/1", "builtin:testscene", street, SAVED) for seed in (1, 2, 3)]
+    plays.append((clip, f"filesrc location={e.path('video') / clip} ! decodebin", e.path("models/yolox_nano.onnx"),
+                  ROOT / "pipelines/door.json", SAVED_CLIP))
     rows = []
-    for clip in ("one-by-one-person-detection.mp4",):
-        frames, _, tracked, events = played(e, clip, "", "")
-        for gate, infer in (("! nvpmotion detections=false", "run-when=motion.active>0"),
-                            ("! nvpmotion detections=false gate-hold=500000000", "run-when=motion.active>0"),
-                            ("! nvpmotion detections=false gate=flag", "")):
-            _, inferred, kept, seen = played(e, clip, gate, infer)
-            saved, both = 1 - inferred / frames, len(tracked & kept) / len(tracked)
-            e.at_least("gating", f"{clip} {gate[2:]} {infer}: part of the inference saved", saved, SAVED)
-            e.at_least("gating", "part of the frames with tracks that keep one", both, KEPT)
-            e.say("gating", f"events {json.dumps(seen)}, without gating {json.dumps(events)}", seen == events)
-            rows.append((clip, f"{gate[2:]} {infer}", frames, f"{saved:.2f}", f"{both:.3f}", len(events), len(seen)))
-    table("Gating", ("clip", "gate", "frames", "inference saved", "frames with tracks kept", "events", "with gating"), rows)
+    for name, source, model, rules, bound in plays:
+        frames, _, tracked, all_facts = played(e, source, model, rules, False)
+        _, inferred, kept, facts = played(e, source, model, rules, True)
+        saved, both = 1 - inferred / frames, len(tracked & kept) / len(tracked)
+        e.at_least("gating", f"{name}: part of the inference saved", saved, bound)
+        e.at_least("gating", f"{name}: part of the frames with tracks that keep one", both, KEPT)
+        e.say("gating", f"{name}: crossings {json.dumps(facts)}", facts == all_facts)
+        rows.append((name, frames, f"{saved:.2f}", f"{both:.3f}", int(sum(all_facts.values())), int(sum(facts.values()))))
+    table("Gating", ("source", "frames", "inference saved", "frames with tracks kept", "crossings", "with gating"), rows)
 
 
 MOTION = {"moving": check_moving, "gating": check_gating}
