@@ -56,8 +56,9 @@
 //! when it is full, when all who take part are in it, or `max-latency` after its first frame began to wait. With several
 //! workers a batch is a worker's share of the streams. A user that is silent is waited for once, one that hangs
 //! downstream, flushes, stops or leaves holds nobody up. With `mode=sync` a frame waits for its turn, however long the
-//! queue; with `mode=async` one that finds `queue-capacity` frames in it is not inferred (`queue`). A buffer whose result
-//! takes longer than `response-timeout` goes on without (`timeout`). A run that fails is done again with each frame alone,
+//! queue; with `mode=async` a stream has one there at most, and one that finds `queue-capacity` frames in it is not
+//! inferred (`queue`): its stream is let in before those that were turned away later. A buffer whose result takes longer
+//! than `response-timeout` goes on without (`timeout`). A run that fails is done again with each frame alone,
 //! so only those are marked that the model fails on. Setting `model` (or what belongs to it) on one of the elements
 //! while they play changes it for all of them, their properties included.
 //!

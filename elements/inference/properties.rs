@@ -183,7 +183,7 @@ fn sharing_properties() -> Vec<glib::ParamSpec> {
         count(
             "queue-capacity",
             "Queue capacity",
-            "Frames waiting for a shared model from which on it turns those of mode=async away (0 = 4 times batch-size)",
+            "Frames waiting for a shared model from which on it turns frames of mode=async away; their streams are let in first, in their order (0 = no limit: each stream has one there at most)",
             (0, 65_536),
             sharing.queue_capacity,
             Ready,
