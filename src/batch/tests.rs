@@ -85,6 +85,22 @@ fn files_wait_once_for_a_stalled_one_and_live_streams_until_it_is_silent() {
 }
 
 #[test]
+fn nobody_is_silent_while_nobody_is_listened_to() {
+    let (mut former, keys) = former(Policy::default(), 1, true);
+    former.watch(false, 0);
+    let silent = |former: &mut Former<_, _>, now| {
+        let mut silent = Vec::new();
+        former.silent(now, &mut silent);
+        silent
+    };
+    assert_eq!((former.next(0), silent(&mut former, 9000 * MS)), (Next::Wait(None), vec![]));
+    former.watch(true, 9000 * MS);
+    assert_eq!(former.next(9000 * MS), Next::Wait(Some(11_000 * MS)));
+    assert_eq!(silent(&mut former, 10_999 * MS), []);
+    assert_eq!(silent(&mut former, 11_000 * MS), [keys[0]]);
+}
+
+#[test]
 fn nobody_asks_a_file_before_the_batch_in_front_has_left() {
     let (mut former, keys) = former(Policy::default(), 2, false);
     for key in &keys {
