@@ -44,12 +44,16 @@ pub(super) struct State {
     pub(super) members: BTreeMap<StreamKey, Member>,
     /// The task is to end.
     pub(super) stopping: bool,
-    /// Why nothing more is taken.
+    /// Why no more frames are taken; nor anything else, unless downstream has had enough.
     pub(super) refusal: Option<gst::FlowError>,
+    /// How many streams have begun, perhaps again after a flush.
+    pub(super) begun: u64,
     /// Downstream knows what comes.
     pub(super) announced: bool,
     /// The output has ended, and nothing has come since.
     pub(super) over: bool,
+    /// It does not end with the last stream.
+    pub(super) keep_alive: bool,
     /// Frames that were dropped because their streams had no caps.
     pub(super) without_caps: u64,
     /// The latest running time of a batch.
@@ -122,6 +126,7 @@ impl ObjectImpl for NvpBatchMux {
         };
         if let Some(state) = lock(&self.state).as_mut() {
             state.former.set_policy(settings.policy());
+            state.keep_alive = settings.keep_alive;
             state.wake();
         }
         self.work.notify_one();
@@ -223,8 +228,11 @@ impl ElementImpl for NvpBatchMux {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::ReadyToPaused {
-            self.start();
+        match transition {
+            gst::StateChange::ReadyToPaused => self.start(),
+            gst::StateChange::PausedToPlaying => self.watch(true),
+            gst::StateChange::PlayingToPaused => self.watch(false),
+            _ => {}
         }
         let result = self.parent_change_state(transition);
         if transition == gst::StateChange::PausedToReady {
@@ -237,6 +245,11 @@ impl ElementImpl for NvpBatchMux {
 }
 
 impl State {
+    /// Why nothing at all may come or go. Downstream that wants no more frames still wants to hear that streams end.
+    pub(super) fn halted(&self) -> Option<gst::FlowError> {
+        self.refusal.filter(|why| *why != gst::FlowError::Eos)
+    }
+
     /// Wakes all who wait for room.
     pub(super) fn wake(&self) {
         self.members.values().for_each(|member| member.room.notify_all());
@@ -246,13 +259,17 @@ impl State {
 impl NvpBatchMux {
     fn start(&self) {
         let settings = *lock(&self.settings);
+        let mut former = Former::new(settings.policy());
+        former.watch(false, now());
         *lock(&self.state) = Some(State {
-            former: Former::new(settings.policy()),
+            former,
             members: BTreeMap::new(),
             stopping: false,
             refusal: None,
+            begun: 0,
             announced: false,
             over: false,
+            keep_alive: settings.keep_alive,
             without_caps: 0,
             time: 0,
             element: self.obj().name().as_str().into(),
@@ -263,6 +280,14 @@ impl NvpBatchMux {
                 self.enroll(&pad);
             }
         }
+    }
+
+    /// Watches for silence, or does not: a camera that is paused has nothing to say.
+    fn watch(&self, playing: bool) {
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.former.watch(playing, now());
+        }
+        self.work.notify_one();
     }
 
     /// Gives a pad's stream a place, while the element runs.
@@ -297,10 +322,6 @@ impl NvpBatchMux {
 
     pub(super) fn max_latency(&self) -> gst::ClockTime {
         lock(&self.settings).max_latency()
-    }
-
-    pub(super) fn keep_alive(&self) -> bool {
-        lock(&self.settings).keep_alive
     }
 
     pub(super) fn latency_changed(&self) {
@@ -346,4 +367,5 @@ fn counted(structure: gst::structure::Builder, counts: &Counts) -> gst::structur
         .field("served", counts.served)
         .field("dropped-overflow", counts.overflow)
         .field("dropped-flush", counts.flushed)
+        .field("dropped-downstream", counts.unwanted)
 }

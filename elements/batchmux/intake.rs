@@ -78,7 +78,7 @@ impl NvpBatchMux {
         };
         let arrived = now();
         let frame = Frame { pad: pad.clone(), stream, buffer, time, arrived };
-        let pushed = self.push(key, frame, |state, frame| {
+        let pushed = self.push(key, frame, |state| state.refusal, |state, frame| {
             let (time, arrived) = (frame.time, frame.arrived);
             state.former.push_frame(key, frame, time, arrived)
         })?;
@@ -119,7 +119,7 @@ impl NvpBatchMux {
         let Some(key) = pad.imp().key() else { return false };
         let (stream, kind) = (pad.imp().stream(), event.type_());
         let word = Word { stream: stream.clone(), content: BatchContent::Event(event) };
-        let pushed = self.push(key, word, |state, word| {
+        let pushed = self.push(key, word, State::halted, |state, word| {
             state.over = false;
             state.former.push_event(key, word, mark)
         });
@@ -139,17 +139,18 @@ impl NvpBatchMux {
         true
     }
 
-    /// Puts something into a stream's queue, and waits until there is room for it.
+    /// Puts something into a stream's queue, unless there is a `refusal`, and waits until there is room for it.
     fn push<T>(
         &self,
         key: StreamKey,
         mut what: T,
+        refusal: impl Fn(&State) -> Option<gst::FlowError>,
         put: impl Fn(&mut State, T) -> Result<Pushed<Frame>, Refused<T>>,
     ) -> Result<Pushed<Frame>, gst::FlowError> {
         let mut guard = lock(&self.state);
         loop {
             let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
-            if let Some(refusal) = state.refusal {
+            if let Some(refusal) = refusal(state) {
                 return Err(refusal);
             }
             let member = state.members.get(&key).filter(|member| !member.flushing && !state.stopping);
@@ -168,11 +169,9 @@ impl NvpBatchMux {
 
     /// Downstream that has had enough may take what begins anew.
     fn try_again(&self) {
-        if let Some(state) = lock(&self.state).as_mut()
-            && state.refusal == Some(gst::FlowError::Eos)
-        {
-            state.refusal = None;
-            self.work.notify_one();
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.begun += 1;
+            state.refusal.take_if(|why| *why == gst::FlowError::Eos);
         }
     }
 

@@ -72,7 +72,6 @@ impl NvpBatchMux {
                     batch::report(&*self.obj(), "nvp-stream-silent", &stream, |s| s);
                 }
             }
-            Turn::End if self.keep_alive() => {}
             Turn::End => {
                 gst::info!(CAT, imp = self, "All streams have ended");
                 self.announce();
@@ -95,7 +94,7 @@ impl NvpBatchMux {
             if state.stopping {
                 return Turn::Stop;
             }
-            if state.refusal.is_some() {
+            if state.halted().is_some() {
                 guard = self.work.wait(guard).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -107,7 +106,7 @@ impl NvpBatchMux {
                 Next::Leave => return Turn::Batch(state.take(time)),
                 Next::Wait(until) => until,
             };
-            if state.former.is_over() && !std::mem::replace(&mut state.over, true) {
+            if state.former.is_over() && !state.keep_alive && !std::mem::replace(&mut state.over, true) {
                 return Turn::End;
             }
             guard = match until.map(|until| Duration::from_nanos(until.saturating_sub(time))) {
@@ -140,7 +139,9 @@ impl NvpBatchMux {
         let mut buffer = gst::Buffer::new();
         let writable = buffer.make_mut();
         BatchMeta::set(writable, batch);
+        let mut begun = 0;
         if let Some(state) = lock(&self.state).as_mut() {
+            begun = state.begun;
             state.forms = forms;
             // Streams need not agree on the time; the stream of batches does not go back.
             state.time = time.map_or(state.time, |time| state.time.max(time));
@@ -148,7 +149,7 @@ impl NvpBatchMux {
         }
         self.announce();
         if let Err(error) = self.src.push(buffer) {
-            self.give_up(error);
+            self.give_up(error, begun);
         }
     }
 
@@ -166,11 +167,17 @@ impl NvpBatchMux {
         self.src.push_event(gst::event::Segment::new(&segment));
     }
 
-    /// Downstream takes nothing more: neither do the sink pads, and the task waits.
-    fn give_up(&self, error: gst::FlowError) {
+    /// Downstream takes nothing more: neither do the sink pads, and the task waits. One that has had enough is still told
+    /// that the streams end.
+    /// What has `begun` since it was asked it may take.
+    fn give_up(&self, error: gst::FlowError, begun: u64) {
         gst::debug!(CAT, imp = self, "Downstream takes nothing more: {error}");
-        if let Some(state) = lock(&self.state).as_mut() {
+        let enough = error == gst::FlowError::Eos;
+        if let Some(state) = lock(&self.state).as_mut().filter(|state| !enough || state.begun == begun) {
             state.refusal = Some(error);
+            if enough {
+                state.former.drop_frames();
+            }
             state.wake();
         }
         let why = match error {

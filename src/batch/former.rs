@@ -156,6 +156,11 @@ impl<F, E> Former<F, E> {
         }
     }
 
+    /// Drops the frames that wait of all streams, because nobody wants any more; events, ends among them, go on.
+    pub fn drop_frames(&mut self) {
+        self.lines.values_mut().for_each(Line::drop_frames);
+    }
+
     /// Takes a frame in. `time` says when it is, if it says so.
     ///
     /// # Errors
@@ -370,5 +375,6 @@ impl Counts {
         self.served += other.served;
         self.overflow += other.overflow;
         self.flushed += other.flushed;
+        self.unwanted += other.unwanted;
     }
 }

@@ -20,7 +20,8 @@
 //! that asks for less than its share gets all it asks for (max-min fairness).
 //!
 //! **What is dropped.** A live stream whose queue is full loses its oldest frame; any other one has to wait. Events are
-//! never dropped and never overtake, or are overtaken by, a frame of their stream.
+//! never dropped and never overtake, or are overtaken by, a frame of their stream. When nobody wants frames any more
+//! they are dropped ([`Former::drop_frames`]), and events go on, so that who listens hears the streams end.
 
 mod former;
 mod line;

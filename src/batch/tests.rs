@@ -176,6 +176,23 @@ fn an_end_that_a_flush_takes_away_was_none() {
 }
 
 #[test]
+fn streams_end_though_nobody_wants_their_frames() {
+    let (mut former, keys) = former(Policy::default(), 2, false);
+    push(&mut former, keys[0], 0, 0).unwrap();
+    former.push_event(keys[0], "tags", Mark::None).unwrap();
+    push(&mut former, keys[0], 1, 0).unwrap();
+    former.push_event(keys[0], "end", Mark::End).unwrap();
+    push(&mut former, keys[1], 0, 0).unwrap();
+    former.drop_frames();
+    assert_eq!(former.next(0), Next::Leave);
+    assert_eq!(taken(&mut former, 0), ["0:tags", "0:end"]);
+    former.push_event(keys[1], "end", Mark::End).unwrap();
+    assert_eq!(taken(&mut former, 0), ["1:end"]);
+    assert!(former.is_over());
+    assert_eq!(former.total(), Counts { accepted: 3, unwanted: 3, ..Counts::default() });
+}
+
+#[test]
 fn files_have_to_wait_and_cameras_lose_what_is_old() {
     let (mut files, keys) = former(policy(0, 2), 1, false);
     let pushed: Vec<_> = (0..3).map(|number| push(&mut files, keys[0], number, 0)).collect();
@@ -186,7 +203,7 @@ fn files_have_to_wait_and_cameras_lose_what_is_old() {
     assert_eq!(taken(&mut cameras, 9), ["0:2"]);
     assert_eq!(
         cameras.counts(keys[0]).unwrap().0,
-        Counts { accepted: 4, served: 1, overflow: 2, flushed: 0 }
+        Counts { accepted: 4, served: 1, overflow: 2, ..Counts::default() }
     );
     let events = (0..300).filter(|_| files.push_event(keys[0], "tags", Mark::None).is_ok()).count();
     assert_eq!(events, 256, "events are bounded, too");
@@ -225,6 +242,7 @@ enum Step {
     Event(usize),
     Flush(usize),
     Remove(usize),
+    DropFrames,
     Add(bool),
     Take,
     Pass(u64),
@@ -236,6 +254,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0usize..6).prop_map(Step::Event),
         1 => (0usize..6).prop_map(Step::Flush),
         1 => (0usize..6).prop_map(Step::Remove),
+        1 => Just(Step::DropFrames),
         1 => any::<bool>().prop_map(Step::Add),
         6 => Just(Step::Take),
         4 => (1u64..100).prop_map(Step::Pass),
@@ -283,6 +302,7 @@ proptest! {
                     prop_assert!(former.push_event(key, (key, number), Mark::None).is_ok());
                 }
                 Step::Flush(i) => former.flush(streams[i % streams.len()].0, |(_, number)| number.is_multiple_of(2)),
+                Step::DropFrames => former.drop_frames(),
                 Step::Remove(i) if streams.len() > 1 => {
                     let (key, _) = streams.remove(i % streams.len());
                     former.remove(key, (key, number));
@@ -320,7 +340,7 @@ proptest! {
             }
             let total = former.total();
             let waiting: u64 = streams.iter().map(|(key, _)| former.counts(*key).unwrap().1 as u64).sum();
-            prop_assert_eq!(total.accepted, total.served + total.overflow + total.flushed + waiting);
+            prop_assert_eq!(total.accepted, total.served + total.overflow + total.flushed + total.unwanted + waiting);
             prop_assert_eq!(total.overflow, dropped);
             prop_assert!(streams.iter().all(|(key, _)| former.counts(*key).unwrap().1 <= policy.capacity));
         }

@@ -52,6 +52,18 @@ fn a_silent_stream_is_reported_and_left_out_and_comes_back() {
 }
 
 #[test]
+fn nobody_is_silent_in_pause() {
+    let rig = Rig::new("silence=50");
+    rig.pipeline.set_state(gst::State::Paused).unwrap();
+    let _camera = rig.stream(0, true);
+    std::thread::sleep(Duration::from_millis(150));
+    rig.message("nvp-stream-started", 0);
+    assert!(rig.pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Element]).is_none());
+    rig.play();
+    rig.message("nvp-stream-silent", 0);
+}
+
+#[test]
 fn a_file_that_stalls_costs_the_others_one_latency() {
     let rig = Rig::playing("max-latency=200 silence=0");
     let [talks, _stalls] = [0, 1].map(|number| rig.stream(number, false));

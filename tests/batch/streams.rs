@@ -114,6 +114,17 @@ fn a_stream_may_begin_after_the_end_and_the_output_begins_again() {
 }
 
 #[test]
+fn an_output_that_was_kept_alive_ends_when_it_is_not_any_more() {
+    let rig = Rig::playing("max-latency=10 keep-alive=true");
+    let stream = rig.stream(0, false);
+    stream.push(0).unwrap();
+    assert!(stream.eos());
+    rig.log.wait_for(0, "removed");
+    rig.mux.set_property("keep-alive", false);
+    rig.eos();
+}
+
+#[test]
 fn a_released_stream_ends_and_its_number_may_be_used_again() {
     let rig = Rig::playing("max-latency=10");
     let [first, second] = [0, 1].map(|number| rig.stream(number, false));
