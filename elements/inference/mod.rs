@@ -69,12 +69,12 @@
 //! Batch buffers, as `nvpbatchmux` makes them, are inferred in one run, too, or in as many as `batch-size` and the
 //! model ask for. Each frame has its own results and provenance; `interval`, `max-fps` and
 //! `failure-threshold` count in each stream. A failure there never ends the stream of batches: it is a warning with the
-//! name of its stream. Frames of a stream that cannot be read pass (`format`).
+//! name of its stream, once for each reason until a frame of it does not fail. Frames of a stream that cannot be read pass (`format`).
 //!
 //! # Two ways to run
 //! `mode=sync`: frames enter a bounded line, `workers` infer them side by side (each with a copy of the model), and they
 //! leave in their order with the events and queries between them. A full line blocks upstream, so nothing is dropped.
-//! The latency answer holds the model's measured time. As many frames on one thread each are faster than one frame on
+//! The latency answer holds the time that buffers are measured to wait for the results of all of their frames. As many frames on one thread each are faster than one frame on
 //! all threads; `workers=1` has the shorter latency.
 //!
 //! `mode=async`: every buffer goes on at once. The newest one is inferred beside the stream, and its result goes with the
@@ -84,7 +84,9 @@
 //! Either way `interval`, `max-fps`, `max-age` and `cost` choose the frames, and `failure-threshold` and `retry-after`
 //! say what failures lead to. Every frame that is not inferred has its reason in its provenance and in `stats`:
 //! `gap`, `interval`, `rate`, `age`, `backoff`, `disabled`, `no-region`, `queue`, `timeout`, `format`. With `mode=async`
-//! one that goes on without a result says `async`; `busy` counts those that gave way to a newer one in the mailbox.
+//! one that goes on without a result says `async`; `busy` counts those that gave way to a newer one in the mailbox, and
+//! `superseded` results that no frame carries because a newer one came first. In `stats` all that becomes of frames
+//! (`inferred`, `failed`, `superseded`, `skipped-...`, `dropped-...`) adds up to `frames-in`, but for those on their way.
 //!
 //! # Changes while playing
 //! `model`, `model-config`, `labels`, `provider` and `precision` load the model anew beside the stream, also when the

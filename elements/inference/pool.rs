@@ -299,12 +299,6 @@ impl Pool {
         self.name.as_ref().map_or(0, |_| lock(&self.queue.table).coordinator.policy().max_latency)
     }
 
-    /// Nanoseconds within which 95 of 100 batches leave, 0 when the model is not shared.
-    pub(super) fn usual_formation(&self) -> u64 {
-        let usual = || lock(&self.queue.table).coordinator.counts().formation.quantile(0.95);
-        self.name.as_ref().map_or(0, |_| usual())
-    }
-
     /// Adds what is counted of all users together.
     pub(super) fn describe(&self, stats: &mut gst::Structure) {
         let table = lock(&self.queue.table);

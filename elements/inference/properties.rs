@@ -297,7 +297,7 @@ fn time_properties() -> Vec<glib::ParamSpec> {
         count(
             "failure-threshold",
             "Failure threshold",
-            "Failures in a row after which the model is switched off while video flows on (0 = the first one is an error that ends the stream)",
+            "Failures in a row after which the model is switched off while video flows on (0 = the first one is an error that ends the stream, or for a stream in batches a warning for each reason until a frame of it does not fail)",
             (0, 1_000_000),
             schedule.failure_threshold,
             Playing,

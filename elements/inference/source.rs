@@ -31,12 +31,15 @@ impl NvpInference {
                 self.src.push_event(event);
                 return;
             }
-            Some(Output::Frame { buffer, arrived, tasks }) => self.deliver(buffer, arrived, tasks),
+            Some(Output::Frame { buffer, arrived, entered, tasks }) => {
+                self.follow_latency(entered, &tasks);
+                self.deliver(buffer, arrived, tasks)
+            }
         };
         let Err(why) = pushed else { return };
         gst::debug!(CAT, imp = self, "downstream: {why}");
         let dropped = self.member.flow.refuse(why);
-        self.member.stats().refused += dropped.frames as u64;
+        self.member.stats().refused += dropped.frames;
         if dropped.sticky.iter().any(|event| event.type_() == gst::EventType::Eos) {
             self.report_refusal();
         }
