@@ -10,6 +10,10 @@ pub(super) struct Branch {
     id: String,
     caps: Option<gst::Caps>,
     segment: Option<gst::Segment>,
+    /// The number of the flush that has begun and not ended.
+    flushing: Option<gst::Seqnum>,
+    /// Sticky events that wait for its end, one of a kind.
+    held: Vec<gst::Event>,
     pub(super) outcome: Outcome,
     /// Why frames are dropped, as was reported.
     trouble: Option<&'static str>,
@@ -42,6 +46,8 @@ impl Branch {
             id: String::new(),
             caps: None,
             segment: None,
+            flushing: None,
+            held: Vec::new(),
             outcome: Outcome::Taken,
             trouble: None,
             counts: Counts::default(),
@@ -62,10 +68,60 @@ impl Branch {
         }
     }
 
+    /// A flush has begun, before whatever is in the batches on their way.
+    pub(super) fn begin_flush(&mut self, number: gst::Seqnum) {
+        self.flushing = Some(number);
+    }
+
+    /// Ends a flush before its time; what downstream is to hear for that.
+    pub(super) fn cut_flush(&mut self) -> Option<gst::Event> {
+        let number = self.flushing.take()?;
+        Some(gst::event::FlushStop::builder(false).seqnum(number).build())
+    }
+
+    pub(super) fn is_flushing(&self) -> bool {
+        self.flushing.is_some()
+    }
+
+    /// What goes out for an event that came in a batch. While the branch is being flushed that is nothing, until the end of
+    /// this very flush.
+    pub(super) fn follow(&mut self, event: gst::Event) -> Vec<gst::Event> {
+        let stop = event.type_() == gst::EventType::FlushStop;
+        let events = match self.flushing {
+            Some(number) if stop && number == event.seqnum() => {
+                self.flushing = None;
+                let mut events = vec![event];
+                events.append(&mut self.held);
+                events
+            }
+            Some(_) => {
+                self.hold(event);
+                Vec::new()
+            }
+            None if stop => {
+                vec![gst::event::FlushStart::builder().seqnum(event.seqnum()).build(), event]
+            }
+            None => vec![event],
+        };
+        events.iter().for_each(|event| self.see(event));
+        events
+    }
+
+    fn hold(&mut self, event: gst::Event) {
+        let kind = event.type_();
+        if kind.is_sticky() && kind != gst::EventType::Segment {
+            self.held.retain(|held| held.type_() != kind);
+            self.held.push(event);
+        }
+    }
+
     /// The events that downstream lacks to understand a frame of this stream, because a batch got lost on the way or the
     /// pad is new: none, as a rule.
     pub(super) fn lacking(&mut self, stream: &BatchStream) -> Vec<gst::Event> {
         let mut events = Vec::new();
+        if self.is_flushing() {
+            return events;
+        }
         if self.id != stream.id() {
             events.push(gst::event::StreamStart::new(stream.id()));
             self.see(&events[0]);

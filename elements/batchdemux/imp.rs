@@ -185,7 +185,11 @@ impl NvpBatchDemux {
 
     fn deliver_event(&self, stream: &BatchStream, event: gst::Event) {
         if event.type_() == gst::EventType::Eos {
-            return self.end(stream.pad());
+            // An end that a flush has overtaken is none.
+            return match self.with(stream, |branch| branch.is_flushing()) {
+                Some(true) => {}
+                _ => self.end(stream.pad()),
+            };
         }
         let Some(pad) = self.pad(stream) else {
             // What belongs to a stream that has not begun is of no use to anybody.
@@ -194,11 +198,21 @@ impl NvpBatchDemux {
             }
             return;
         };
-        self.with(stream, |branch| branch.see(&event));
-        if event.type_() == gst::EventType::FlushStop {
-            pad.push_event(gst::event::FlushStart::builder().seqnum(event.seqnum()).build());
+        for event in self.with(stream, |branch| branch.follow(event)).unwrap_or_default() {
+            pad.push_event(event);
         }
-        pad.push_event(event);
+    }
+
+    /// Begins a branch's flush, which frees who is blocked in it.
+    fn flush(&self, number: u32, start: gst::Event) {
+        let pad = lock(&self.state).as_mut().and_then(|state| {
+            let branch = state.branches.get_mut(&number)?;
+            branch.begin_flush(start.seqnum());
+            Some(branch.pad.clone())
+        });
+        if let Some(pad) = pad {
+            pad.push_event(start);
+        }
     }
 
     fn pad(&self, stream: &BatchStream) -> Option<gst::Pad> {
@@ -251,7 +265,7 @@ impl NvpBatchDemux {
 
     /// Ends a branch: its pad goes.
     fn end(&self, number: u32) {
-        let branch = {
+        let mut branch = {
             let mut state = lock(&self.state);
             let Some(state) = state.as_mut() else { return };
             let Some(branch) = state.branches.remove(&number) else { return };
@@ -259,6 +273,9 @@ impl NvpBatchDemux {
             branch
         };
         gst::info!(CAT, imp = self, "Stream on pad {} has ended", branch.pad.name());
+        if let Some(stop) = branch.cut_flush() {
+            branch.pad.push_event(stop);
+        }
         branch.pad.push_event(gst::event::Eos::new());
         let _ = branch.pad.set_active(false);
         let _ = self.obj().remove_pad(&branch.pad);
@@ -286,6 +303,13 @@ impl NvpBatchDemux {
                 }
                 gst::Pad::event_default(pad, Some(&*self.obj()), event)
             }
+            gst::EventType::CustomDownstreamOob => match batch::wrapped_event(&event) {
+                Some((number, start)) => {
+                    self.flush(number, start);
+                    true
+                }
+                None => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+            },
             _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
         }
     }

@@ -28,7 +28,7 @@
 //!
 //! # What goes upstream
 //! Seeks, requests for key frames, QoS and questions about duration, position and seeking go to the stream's own source.
-//! A stream's flush comes out behind what was batched before it, and empties that branch alone.
+//! A stream's flush empties that branch alone, at once: what was batched before its end is dropped.
 
 use gst::glib;
 use gst::prelude::*;

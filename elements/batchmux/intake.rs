@@ -100,10 +100,7 @@ impl NvpBatchMux {
     fn take_event(&self, pad: &NvpBatchMuxPad, event: gst::Event) -> bool {
         gst::log!(CAT, obj = pad, "{event:?}");
         let mark = match event.view() {
-            gst::EventView::FlushStart(_) => {
-                self.set_flushing(pad, true);
-                return true;
-            }
+            gst::EventView::FlushStart(_) => return self.begin_flush(pad, event),
             gst::EventView::FlushStop(_) => {
                 self.set_flushing(pad, false);
                 Mark::Begin
@@ -115,7 +112,7 @@ impl NvpBatchMux {
         if matches!(event.type_(), gst::EventType::StreamStart | gst::EventType::FlushStop) {
             self.try_again();
         }
-        pad.imp().see(&event);
+        let event = pad.imp().see(event);
         let Some(key) = pad.imp().key() else { return false };
         let (stream, kind) = (pad.imp().stream(), event.type_());
         let word = Word { stream: stream.clone(), content: BatchContent::Event(event) };
@@ -173,6 +170,16 @@ impl NvpBatchMux {
             state.begun += 1;
             state.refusal.take_if(|why| *why == gst::FlowError::Eos);
         }
+    }
+
+    /// Empties a stream's queue. Its branch hears of it at once: what is in front of the end of the flush, in batches, may be
+    /// waiting for that very branch.
+    fn begin_flush(&self, pad: &NvpBatchMuxPad, event: gst::Event) -> bool {
+        self.set_flushing(pad, true);
+        pad.imp().see(event.clone());
+        let number = pad.imp().stream().pad();
+        self.src.push_event(batch::wrap_urgent_event(number, event));
+        true
     }
 
     /// While a pad is flushing nothing waits in it.

@@ -177,6 +177,41 @@ fn a_flush_empties_one_stream() {
     assert_eq!(rig.stat::<u64>(&rig.mux, "dropped-flush"), 2);
 }
 
+/// A branch whose queue is full holds the batches up, and is the one that is to be emptied.
+#[test]
+fn a_seek_in_pause_shows_the_place() {
+    init();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/models/batch_open.onnx");
+    let infer = format!("nvpinference model=\"{model}\" !");
+    for between in ["", "queue max-size-buffers=1 !", &infer] {
+        let stream = |number| {
+            format!(
+                "videotestsrc ! video/x-raw,format=RGB,width=96,height=64,framerate=25/1 ! mux.sink_{number} \
+                 demux.src_{number} ! queue max-size-buffers=3 ! fakesink name=sink{number} sync=true enable-last-sample=true "
+            )
+        };
+        let launch = format!("nvpbatchmux name=mux ! {between} nvpbatchdemux name=demux {} {}", stream(0), stream(1));
+        let pipeline = gst::parse::launch(&launch).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let (mux, demux) = (pipeline.by_name("mux").unwrap(), pipeline.by_name("demux").unwrap());
+        let rig = Rig { pipeline, mux, demux, log: Default::default() };
+        let limit = gst::ClockTime::try_from(crate::rig::LIMIT).unwrap();
+        let shown = |number| {
+            let sink = rig.pipeline.by_name(&format!("sink{number}")).unwrap();
+            let sample = sink.property::<Option<gst::Sample>>("last-sample");
+            sample.and_then(|sample| sample.buffer()?.pts()).map(gst::ClockTime::seconds)
+        };
+        rig.pipeline.set_state(gst::State::Paused).unwrap();
+        rig.pipeline.state(limit).0.unwrap();
+        assert_eq!((shown(0), shown(1)), (Some(0), Some(0)), "{launch}");
+        for place in [10, 5] {
+            let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+            rig.pipeline.seek_simple(flags, gst::ClockTime::from_seconds(place)).unwrap();
+            rig.pipeline.state(limit).0.unwrap();
+            assert_eq!((shown(0), shown(1)), (Some(place), Some(place)), "{launch}");
+        }
+    }
+}
+
 #[test]
 fn caps_change_between_two_frames() {
     let rig = Rig::playing("max-latency=10");
