@@ -48,6 +48,20 @@ pub struct Policy {
     pub silence: u64,
 }
 
+impl Policy {
+    /// What has to be raised, and how far, for frames of one time to leave together where those of some streams come up to
+    /// `spread` nanoseconds after those of others, whose frames come every `interval` nanoseconds (0 when that is not
+    /// known). `None` when nothing has to, or times do not matter.
+    pub fn bridge(&self, spread: u64, interval: u64) -> Option<Self> {
+        let tolerance = self.tolerance?;
+        // The frame that was waited for takes no place.
+        let frames = spread.checked_div(interval).map_or(0, |frames| frames as usize + 1);
+        let max_latency = self.max_latency.max(spread);
+        let needed = Self { max_latency, capacity: self.capacity.max(frames), ..*self };
+        (spread > tolerance && needed != *self).then_some(needed)
+    }
+}
+
 impl Default for Policy {
     /// As many frames as there are streams, at most 40 ms late, whatever their times; two frames of a stream wait, and
     /// it is silent after two seconds.

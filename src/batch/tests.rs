@@ -85,6 +85,34 @@ fn files_wait_once_for_a_stalled_one_and_live_streams_until_it_is_silent() {
 }
 
 #[test]
+fn streams_that_come_later_are_bridged_by_latency_and_room() {
+    let policy = Policy { tolerance: Some(10 * MS), ..Policy::default() };
+    let (spread, interval) = (200 * MS, 40 * MS);
+    assert_eq!(Policy::default().bridge(spread, interval), None, "times do not matter");
+    assert_eq!(policy.bridge(5 * MS, interval), None);
+    let needed = policy.bridge(spread, interval).unwrap();
+    assert_eq!((needed.max_latency, needed.capacity), (spread, 6));
+    assert_eq!(needed.bridge(spread, interval), None);
+    assert_eq!(policy.bridge(spread, 0).map(|needed| needed.capacity), Some(policy.capacity));
+    // So it is: of two cameras at one rate the second one is late.
+    for (policy, together) in [(policy, 0), (needed, 16)] {
+        let (mut former, keys) = former(policy, 2, true);
+        let mut pairs = 0;
+        for now in (0..20 * interval + spread).step_by(MS as usize) {
+            for (key, lateness) in [(keys[0], 0), (keys[1], spread)] {
+                if let Some(time) = now.checked_sub(lateness).filter(|time| time.is_multiple_of(interval)) {
+                    former.push_frame(key, (0, time), Some(time), now).unwrap();
+                }
+            }
+            while former.next(now) == Next::Leave {
+                pairs += usize::from(former.take(now, &mut Vec::new()).frames == 2);
+            }
+        }
+        assert!(pairs >= together && (together > 0 || pairs == 0), "{pairs} pairs with {policy:?}");
+    }
+}
+
+#[test]
 fn nobody_is_silent_while_nobody_is_listened_to() {
     let (mut former, keys) = former(Policy::default(), 1, true);
     former.watch(false, 0);
