@@ -1,6 +1,7 @@
 //! One stream's way on.
 
 use crate::batch::Outcome;
+use crate::elements::packing;
 use crate::meta::BatchStream;
 
 /// A source pad, and what went out on it.
@@ -10,6 +11,10 @@ pub(super) struct Branch {
     id: String,
     caps: Option<gst::Caps>,
     segment: Option<gst::Segment>,
+    /// The layout that the caps alone describe, of frames in system memory.
+    layout: Option<gst_video::VideoInfo>,
+    /// Whether downstream reads any other, once it was asked.
+    reads_any_layout: Option<bool>,
     /// The number of the flush that has begun and not ended.
     flushing: Option<gst::Seqnum>,
     /// Sticky events that wait for its end, one of a kind.
@@ -33,6 +38,7 @@ pub(super) enum Report {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) frames: u64,
+    repacked: u64,
     unlinked: u64,
     flushing: u64,
     ended: u64,
@@ -46,6 +52,8 @@ impl Branch {
             id: String::new(),
             caps: None,
             segment: None,
+            layout: None,
+            reads_any_layout: None,
             flushing: None,
             held: Vec::new(),
             outcome: Outcome::Taken,
@@ -61,11 +69,38 @@ impl Branch {
                 start.stream_id().clone_into(&mut self.id);
                 (self.caps, self.segment) = (None, None);
             }
-            gst::EventView::Caps(caps) => self.caps = Some(caps.caps_owned()),
+            gst::EventView::Caps(caps) => self.change(caps.caps_owned()),
             gst::EventView::Segment(segment) => self.segment = Some(segment.segment().clone()),
             gst::EventView::FlushStop(_) => self.segment = None,
             _ => {}
         }
+    }
+
+    fn change(&mut self, caps: gst::Caps) {
+        self.layout = gst_video::VideoInfo::from_caps(&caps).ok().filter(|_| is_in_system_memory(&caps));
+        (self.caps, self.reads_any_layout) = (Some(caps), None);
+    }
+
+    /// The layout that the caps alone describe, when a frame is in another one and downstream does not read it, as far as
+    /// is known. Frames outside of system memory pass as they are.
+    pub(super) fn layout_instead(&self, frame: &gst::BufferRef) -> Option<gst_video::VideoInfo> {
+        let info = self.layout.as_ref().filter(|_| self.reads_any_layout != Some(true))?;
+        (!packing::is_packed(frame, info)).then(|| info.clone())
+    }
+
+    /// As far as it was asked since the caps.
+    pub(super) fn reads_any_layout(&self) -> Option<bool> {
+        self.reads_any_layout
+    }
+
+    /// Remembers what downstream said, or that it is to be asked.
+    pub(super) fn set_reads_any_layout(&mut self, reads: Option<bool>) {
+        self.reads_any_layout = reads;
+    }
+
+    /// Counts a frame that was copied into another layout.
+    pub(super) fn count_repacked(&mut self) {
+        self.counts.repacked += 1;
     }
 
     /// A flush has begun, before whatever is in the batches on their way.
@@ -127,7 +162,7 @@ impl Branch {
             self.see(&events[0]);
         }
         if let Some(caps) = stream.caps().filter(|caps| self.caps.as_deref() != Some(*caps)) {
-            self.caps = Some(caps.to_owned());
+            self.change(caps.to_owned());
             events.extend(self.caps.as_ref().map(gst::event::Caps::new));
         }
         let segment = stream.segment();
@@ -174,6 +209,7 @@ impl Branch {
 impl Counts {
     pub(super) fn add(&mut self, other: &Self) {
         self.frames += other.frames;
+        self.repacked += other.repacked;
         self.unlinked += other.unlinked;
         self.flushing += other.flushing;
         self.ended += other.ended;
@@ -183,11 +219,16 @@ impl Counts {
     pub(super) fn fields(&self, structure: gst::structure::Builder) -> gst::structure::Builder {
         structure
             .field("frames", self.frames)
+            .field("repacked", self.repacked)
             .field("dropped-not-linked", self.unlinked)
             .field("dropped-flushing", self.flushing)
             .field("dropped-eos", self.ended)
             .field("dropped-error", self.failed)
     }
+}
+
+fn is_in_system_memory(caps: &gst::CapsRef) -> bool {
+    caps.features(0).is_none_or(|features| features.contains(gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY))
 }
 
 /// What a push's result means.

@@ -9,7 +9,7 @@ use gst::subclass::prelude::*;
 
 use super::branch::{Branch, Counts, Report, outcome};
 use crate::batch::{Outcome, combined};
-use crate::elements::{AUTHOR, batch};
+use crate::elements::{AUTHOR, batch, packing};
 use crate::meta::{BATCH_CAPS, BatchContent, BatchItem, BatchMeta, BatchStream};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -72,7 +72,7 @@ impl ObjectImpl for NvpBatchDemux {
             vec![
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
-                    .blurb("Counts of batches, of frames that were taken and of those that were dropped by reason, in all and by stream")
+                    .blurb("Counts of batches, of frames that were taken, of those that were copied into the layout of their caps for a branch that reads no other, and of those that were dropped by reason, in all and by stream")
                     .read_only()
                     .build(),
             ]
@@ -171,7 +171,8 @@ impl NvpBatchDemux {
         for event in lacking {
             pad.push_event(event);
         }
-        let outcome = outcome(pad.push(frame));
+        let frame = self.pack(stream, &pad, frame);
+        let outcome = outcome(frame.and_then(|frame| pad.push(frame)));
         let report = self.with(stream, |branch| branch.count(outcome)).flatten();
         match report {
             None => {}
@@ -181,6 +182,45 @@ impl NvpBatchDemux {
             }
             Some(Report::Resumed) => batch::report(&*self.obj(), "nvp-stream-resumed", stream, |s| s),
         }
+    }
+
+    /// The frame in the layout that its caps alone describe, when its branch reads no other. The muxer promises its sources
+    /// that any layout will do, whoever is behind.
+    fn pack(
+        &self,
+        stream: &BatchStream,
+        pad: &gst::Pad,
+        frame: gst::Buffer,
+    ) -> Result<gst::Buffer, gst::FlowError> {
+        if frame.meta::<gst_video::VideoMeta>().is_none() {
+            return Ok(frame);
+        }
+        if pad.check_reconfigure() {
+            self.with(stream, |branch| branch.set_reads_any_layout(None));
+        }
+        let Some(info) = self.with(stream, |branch| branch.layout_instead(&frame)).flatten() else {
+            return Ok(frame);
+        };
+        if self.reads_any_layout(stream, pad) {
+            return Ok(frame);
+        }
+        self.with(stream, Branch::count_repacked);
+        packing::packed(&frame, &info).ok_or_else(|| {
+            gst::warning!(CAT, imp = self, "Planes of a frame of stream {} cannot be copied", stream.pad());
+            gst::FlowError::Error
+        })
+    }
+
+    /// Asks a branch, once for its caps and whoever is linked.
+    fn reads_any_layout(&self, stream: &BatchStream, pad: &gst::Pad) -> bool {
+        if let Some(known) = self.with(stream, |branch| branch.reads_any_layout()).flatten() {
+            return known;
+        }
+        let mut query = gst::query::Allocation::new(stream.caps().map(ToOwned::to_owned).as_ref(), false);
+        let answered = pad.peer_query(&mut query);
+        let reads = answered && query.find_allocation_meta::<gst_video::VideoMeta>().is_some();
+        self.with(stream, |branch| branch.set_reads_any_layout(Some(reads)));
+        reads
     }
 
     fn deliver_event(&self, stream: &BatchStream, event: gst::Event) {

@@ -3,7 +3,7 @@
 // condition variables.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
@@ -48,6 +48,8 @@ pub(super) struct State {
     pub(super) refusal: Option<gst::FlowError>,
     /// How many streams have begun, perhaps again after a flush.
     pub(super) begun: u64,
+    /// A batch is on its way into downstream.
+    pub(super) pushing: bool,
     /// Downstream knows what comes.
     pub(super) announced: bool,
     /// The output has ended, and nothing has come since.
@@ -78,6 +80,8 @@ pub struct NvpBatchMux {
     /// Wakes the task.
     pub(super) work: Condvar,
     next_pad: AtomicU32,
+    /// Somebody was told that the streams' latencies do not fit the settings.
+    pub(super) misfit_told: AtomicBool,
     /// The statistics of the last run, once it has ended.
     last_run: Mutex<Option<gst::Structure>>,
 }
@@ -101,6 +105,7 @@ impl ObjectSubclass for NvpBatchMux {
             state: Mutex::default(),
             work: Condvar::new(),
             next_pad: AtomicU32::new(0),
+            misfit_told: AtomicBool::new(false),
             last_run: Mutex::default(),
         }
     }
@@ -259,6 +264,7 @@ impl State {
 impl NvpBatchMux {
     fn start(&self) {
         let settings = *lock(&self.settings);
+        self.misfit_told.store(false, Ordering::Relaxed);
         let mut former = Former::new(settings.policy());
         former.watch(false, now());
         *lock(&self.state) = Some(State {
@@ -267,6 +273,7 @@ impl NvpBatchMux {
             stopping: false,
             refusal: None,
             begun: 0,
+            pushing: false,
             announced: false,
             over: false,
             keep_alive: settings.keep_alive,
@@ -320,8 +327,8 @@ impl NvpBatchMux {
         Some(ended)
     }
 
-    pub(super) fn max_latency(&self) -> gst::ClockTime {
-        lock(&self.settings).max_latency()
+    pub(super) fn settings(&self) -> Settings {
+        *lock(&self.settings)
     }
 
     pub(super) fn latency_changed(&self) {

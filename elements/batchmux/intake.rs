@@ -36,6 +36,9 @@ impl NvpBatchMux {
             .event_function(|pad, parent, event| {
                 Self::catch_panic_pad_function(parent, || false, |mux| mux.take_event(pad, event))
             })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |mux| mux.take_query(pad, query))
+            })
             .activatemode_function(|pad, parent, _mode, active| {
                 Self::catch_panic_pad_function(
                     parent,
@@ -78,10 +81,15 @@ impl NvpBatchMux {
         };
         let arrived = now();
         let frame = Frame { pad: pad.clone(), stream, buffer, time, arrived };
-        let pushed = self.push(key, frame, |state| state.refusal, |state, frame| {
-            let (time, arrived) = (frame.time, frame.arrived);
-            state.former.push_frame(key, frame, time, arrived)
-        })?;
+        let pushed = self.push(
+            key,
+            frame,
+            |state| state.refusal,
+            |state, frame| {
+                let (time, arrived) = (frame.time, frame.arrived);
+                state.former.push_frame(key, frame, time, arrived)
+            },
+        )?;
         if pushed.resumed {
             gst::info!(CAT, obj = pad, "The stream is back");
             batch::report(&*self.obj(), "nvp-stream-resumed", &pad.imp().stream(), |s| s);
@@ -134,6 +142,45 @@ impl NvpBatchMux {
             _ => {}
         }
         true
+    }
+
+    fn take_query(&self, pad: &NvpBatchMuxPad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Allocation(allocation) => {
+                self.say_what_is_held(allocation);
+                true
+            }
+            gst::QueryViewMut::Drain(_) => self.drain(pad),
+            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+        }
+    }
+
+    /// Any layout of a frame passes, and so many frames are held that upstream has to have more of them.
+    fn say_what_is_held(&self, allocation: &mut gst::query::Allocation) {
+        let info = allocation.get().0.and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
+        if let Some(size) = info.and_then(|info| u32::try_from(info.size()).ok()) {
+            allocation.add_allocation_pool(None::<&gst::BufferPool>, size, self.settings().held(), 0);
+        }
+        allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
+    }
+
+    /// Waits until all that came of a stream has left; false when it cannot.
+    fn drain(&self, pad: &NvpBatchMuxPad) -> bool {
+        let Some(key) = pad.imp().key() else { return false };
+        let mut guard = lock(&self.state);
+        loop {
+            let Some(state) = guard.as_ref().filter(|s| !s.stopping && s.halted().is_none()) else {
+                return false;
+            };
+            let Some(member) = state.members.get(&key).filter(|member| !member.flushing) else {
+                return false;
+            };
+            if !state.pushing && state.former.is_drained(key) {
+                return true;
+            }
+            let room = member.room.clone();
+            guard = room.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Puts something into a stream's queue, unless there is a `refusal`, and waits until there is room for it.

@@ -275,6 +275,11 @@ impl<F, E> Former<F, E> {
         !self.lines.is_empty() && self.parting.is_empty() && self.lines.values().all(|line| line.over)
     }
 
+    /// True when nothing waits of a stream.
+    pub fn is_drained(&self, key: StreamKey) -> bool {
+        self.lines.get(&key).is_none_or(Line::is_empty)
+    }
+
     /// How many streams there are.
     pub fn streams(&self) -> usize {
         self.lines.len()
