@@ -156,7 +156,8 @@ impl Coordinator {
     /// which no other stream ever gets.
     pub fn join(&mut self, limit: usize) -> u64 {
         self.next += 1;
-        let stream = Stream { limit: limit.max(1), queued: 0, running: 0, held: 0, goes_on: false, active: false };
+        let stream =
+            Stream { limit: limit.max(1), queued: 0, running: 0, held: 0, goes_on: false, active: false };
         self.streams.insert(self.next, stream);
         self.next
     }
@@ -476,12 +477,11 @@ mod tests {
     /// frames of each were done in so many milliseconds.
     fn served_beside(streams: usize, policy: Policy, (period, run): (u64, u64), length: u64) -> Vec<u64> {
         let (mut coordinator, ids) = of(streams, 1, policy);
-        let (mut done, mut waits) = (vec![0; streams], vec![false; streams]);
-        let mut running: Vec<(u64, Vec<Place>)> = Vec::new();
+        let (mut done, mut waits, mut running) = (vec![0; streams], vec![false; streams], Vec::new());
         let index = |place: &Place| place.stream as usize - 1;
         for ms in 0..length {
             let now = ms * MS;
-            for (_, batch) in running.extract_if(.., |(end, _)| *end <= now) {
+            for (_, batch) in running.extract_if(.., |(end, _): &mut (u64, Vec<Place>)| *end <= now) {
                 coordinator.finish(batch.iter().map(|place| place.stream), now);
                 batch.iter().for_each(|place| done[index(place)] += 1);
             }

@@ -181,7 +181,8 @@ impl Pool {
         let model = engines[0].model.clone();
         let sharing = &settings.sharing;
         let batch = model.batch.min(settings.load.batch_size as usize);
-        let (capacity, max_latency) = (sharing.queue_capacity as usize, u64::from(sharing.max_latency) * 1_000_000);
+        let (capacity, max_latency) =
+            (sharing.queue_capacity as usize, u64::from(sharing.max_latency) * 1_000_000);
         let policy = Policy { batch, workers: engines.len(), max_latency, capacity };
         let queue = Arc::new(Queue::new(policy));
         let mut pool = Self {

@@ -23,7 +23,7 @@ impl NvpInference {
             return self.forward(buffer, arrived, admitted);
         }
         let result = self.line_up(buffer, arrived, admitted.tasks);
-        self.end_streams(admitted.ended);
+        self.end_streams(&admitted.ended);
         result
     }
 
@@ -127,7 +127,7 @@ impl NvpInference {
                 self.exchange(&mut buffer, arrived, task)?;
             }
         }
-        self.end_streams(ended);
+        self.end_streams(&ended);
         self.src.push(self.pack(buffer)?)
     }
 

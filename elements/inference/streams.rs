@@ -101,7 +101,7 @@ impl NvpInference {
     }
 
     /// Gives up streams that have ended.
-    pub(super) fn end_streams(&self, ended: Vec<Arc<Channel>>) {
+    pub(super) fn end_streams(&self, ended: &[Arc<Channel>]) {
         ended.iter().for_each(|channel| end(channel, |seat| self.retire(seat)));
     }
 

@@ -190,7 +190,8 @@ fn a_seek_in_pause_shows_the_place() {
                  demux.src_{number} ! queue max-size-buffers=3 ! fakesink name=sink{number} sync=true enable-last-sample=true "
             )
         };
-        let launch = format!("nvpbatchmux name=mux ! {between} nvpbatchdemux name=demux {} {}", stream(0), stream(1));
+        let launch =
+            format!("nvpbatchmux name=mux ! {between} nvpbatchdemux name=demux {} {}", stream(0), stream(1));
         let pipeline = gst::parse::launch(&launch).unwrap().downcast::<gst::Pipeline>().unwrap();
         let (mux, demux) = (pipeline.by_name("mux").unwrap(), pipeline.by_name("demux").unwrap());
         let rig = Rig { pipeline, mux, demux, log: Default::default() };

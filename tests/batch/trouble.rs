@@ -210,7 +210,9 @@ fn branches_that_have_had_enough_end_the_pipeline() {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/models/batch_open.onnx");
     let infer = format!("nvpinference model=\"{model}\" !");
     let source = "videotestsrc ! video/x-raw,format=RGB,width=96,height=64 ! mux.";
-    let branch = |number, frames| format!("demux.src_{number} ! queue ! identity eos-after={frames} ! fakesink async=false");
+    let branch = |number, frames| {
+        format!("demux.src_{number} ! queue ! identity eos-after={frames} ! fakesink async=false")
+    };
     for between in ["", "queue !", &infer] {
         let (first, second) = (branch(0, 10), branch(1, 30));
         for streams in [format!("{source} {first}"), format!("{source} {source} {first} {second}")] {
