@@ -219,11 +219,11 @@ impl ElementImpl for NvpBatchMux {
     fn release_pad(&self, pad: &gst::Pad) {
         let Some(own) = pad.downcast_ref::<NvpBatchMuxPad>() else { return };
         let stream = own.imp().stream();
-        let ended = self.expel(own);
+        let expelled = self.expel(own);
         let _ = pad.set_active(false);
         self.obj().child_removed(pad, &pad.name());
         let _ = self.obj().remove_pad(pad);
-        if ended == Some(false) {
+        if expelled && own.imp().has_to_report_end() {
             gst::info!(CAT, imp = self, "{} is released", stream.name());
             batch::report(&*self.obj(), "nvp-stream-ended", &stream, |s| s.field("reason", "released"));
         }
@@ -312,19 +312,18 @@ impl NvpBatchMux {
         pad.imp().enroll(key, number.unwrap_or_default());
     }
 
-    /// Takes a pad's stream out, and wakes who waits in it. Whether it had ended, if it had been there.
-    fn expel(&self, pad: &NvpBatchMuxPad) -> Option<bool> {
+    /// Takes a pad's stream out, and wakes who waits in it. True when it was there.
+    fn expel(&self, pad: &NvpBatchMuxPad) -> bool {
         let stream = pad.imp().stream();
-        let key = pad.imp().dismiss()?;
+        let Some(key) = pad.imp().dismiss() else { return false };
         let mut state = lock(&self.state);
-        let state = state.as_mut()?;
-        let ended = state.former.has_ended(key);
+        let Some(state) = state.as_mut() else { return false };
         state.former.remove(key, Word { stream, content: BatchContent::Released });
         if let Some(member) = state.members.remove(&key) {
             member.room.notify_all();
         }
         self.work.notify_one();
-        Some(ended)
+        true
     }
 
     pub(super) fn settings(&self) -> Settings {

@@ -136,7 +136,7 @@ impl NvpBatchMux {
             gst::EventType::StreamStart => {
                 batch::report(&*self.obj(), "nvp-stream-started", &stream, |s| s);
             }
-            gst::EventType::Eos => {
+            gst::EventType::Eos if pad.imp().has_to_report_end() => {
                 batch::report(&*self.obj(), "nvp-stream-ended", &stream, |s| s.field("reason", "eos"));
             }
             _ => {}

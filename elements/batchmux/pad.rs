@@ -36,6 +36,8 @@ struct Stream {
     shared: Option<BatchStream>,
     /// Upstream was asked whether it is live.
     asked: bool,
+    /// Its end was reported.
+    ended: bool,
     /// Frames without caps were reported.
     complained: bool,
     /// Dropped since the last report, and when that was.
@@ -126,13 +128,14 @@ impl NvpBatchMuxPad {
             }
             gst::EventView::FlushStop(stop) => {
                 (stream.facts.segment, stream.shared) = (None, None);
+                stream.ended = false;
                 let number = stream.flush.take().unwrap_or_else(|| stop.seqnum());
                 return gst::event::FlushStop::builder(stop.resets_time()).seqnum(number).build();
             }
             gst::EventView::StreamStart(start) => {
                 let (pad, id) = (stream.facts.pad, start.stream_id());
                 stream.facts = StreamFacts { pad, id: id.into(), ..StreamFacts::default() };
-                (stream.asked, stream.complained) = (false, false);
+                (stream.asked, stream.ended, stream.complained) = (false, false, false);
             }
             gst::EventView::Caps(caps) => stream.facts.caps = Some(caps.caps_owned()),
             gst::EventView::Segment(segment) => stream.facts.segment = Some(segment.segment().clone()),
@@ -172,6 +175,11 @@ impl NvpBatchMuxPad {
     /// True once for each stream that begins: upstream is then to be asked whether it is live.
     pub(super) fn has_to_ask(&self) -> bool {
         !std::mem::replace(&mut lock(&self.stream).asked, true)
+    }
+
+    /// True when its end is to be reported: once, until the stream begins again or a flush ends.
+    pub(super) fn has_to_report_end(&self) -> bool {
+        !std::mem::replace(&mut lock(&self.stream).ended, true)
     }
 
     /// Counts a dropped frame; how many there were since the last report, when it is time for one.

@@ -265,11 +265,6 @@ impl<F, E> Former<F, E> {
         }
     }
 
-    /// True when a stream has ended, whether or not its end has left.
-    pub fn has_ended(&self, key: StreamKey) -> bool {
-        self.lines.get(&key).is_some_and(|line| line.ended)
-    }
-
     /// True when there are streams and all of them have ended and left.
     pub fn is_over(&self) -> bool {
         !self.lines.is_empty() && self.parting.is_empty() && self.lines.values().all(|line| line.over)
