@@ -120,6 +120,8 @@ fn an_output_that_was_kept_alive_ends_when_it_is_not_any_more() {
     stream.push(0).unwrap();
     assert!(stream.eos());
     rig.log.wait_for(0, "removed");
+    // By then the muxer has seen that there is nothing to do.
+    std::thread::sleep(std::time::Duration::from_millis(50));
     rig.mux.set_property("keep-alive", false);
     rig.eos();
 }
