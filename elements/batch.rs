@@ -2,7 +2,8 @@
 //!
 //! What goes downstream is in the batches. What one stream's branch sends upstream (a seek, a request for a key frame,
 //! a question about the duration) concerns that stream alone: the demuxer wraps it with the number of the stream's pad,
-//! elements in between pass it on, and the muxer unwraps it.
+//! elements in between pass it on, and the muxer unwraps it. A stream's flush-start, which has to be faster than what is
+//! on its way in batches, goes downstream beside them, wrapped alike.
 
 use gst::prelude::*;
 
@@ -17,7 +18,13 @@ pub(super) fn wrap_event(pad: u32, event: gst::Event) -> gst::Event {
     gst::event::CustomUpstream::builder(structure).build()
 }
 
-/// The number of the pad and the event that [`wrap_event`] wrapped.
+/// Wraps an event of a stream that overtakes the batches on their way downstream.
+pub(super) fn wrap_urgent_event(pad: u32, event: gst::Event) -> gst::Event {
+    let structure = gst::Structure::builder(EVENT).field("pad", pad).field("event", event).build();
+    gst::event::CustomDownstreamOob::builder(structure).build()
+}
+
+/// The number of the pad and the event that [`wrap_event`] or [`wrap_urgent_event`] wrapped.
 pub(super) fn wrapped_event(event: &gst::Event) -> Option<(u32, gst::Event)> {
     let structure = event.structure().filter(|s| s.name() == EVENT)?;
     Some((structure.get("pad").ok()?, structure.get("event").ok()?))

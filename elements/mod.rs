@@ -7,6 +7,7 @@ mod clock;
 mod filter;
 mod layout;
 mod names;
+mod packing;
 mod provenance;
 mod signals;
 mod video;

@@ -24,6 +24,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seconds = std::env::args().nth(1).map_or(Ok(12), |text| text.parse())?;
     gst::init()?;
     gstnvperception::plugin_register_static()?;
+    println!("{}", play(seconds)?);
+    Ok(())
+}
+
+/// Plays for so many seconds. What the demuxer counted in all.
+pub(crate) fn play(seconds: u64) -> Result<gst::Structure, Box<dyn Error>> {
     // There may be no camera at all for a while: keep-alive waits for the next one.
     let launch = "nvpbatchmux name=mux keep-alive=true ! nvpbatchdemux name=demux";
     let pipeline = gst::parse::launch(launch)?.downcast::<gst::Pipeline>().map_err(|_| "no pipeline")?;
@@ -40,9 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     pipeline.set_state(gst::State::Playing)?;
     let mut cameras = Cameras { pipeline: pipeline.clone(), mux, sources: BTreeMap::new() };
     let result = cameras.run(Duration::from_secs(seconds));
-    println!("{}", demux.property::<gst::Structure>("stats"));
+    let stats = demux.property("stats");
     pipeline.set_state(gst::State::Null)?;
-    result
+    result.map(|()| stats)
 }
 
 impl Cameras {
@@ -72,9 +78,9 @@ impl Cameras {
 
     fn add(&mut self, number: u32) -> Result<(), Box<dyn Error>> {
         let name = format!("camera-{number:03}");
-        let fails = if number % 3 == 2 { "! identity error-after=20" } else { "" };
-        let launch =
-            format!("nvptestsrc is-live=true seed={number} ! video/x-raw,width=320,height=180 {fails}");
+        let after = if number % 3 == 2 { "error-after=20" } else { "" };
+        let source = format!("nvptestsrc is-live=true seed={number} ! video/x-raw,width=320,height=180");
+        let launch = format!("{source} ! identity {after}");
         let source = gst::parse::bin_from_description_with_name(&launch, true, &name)?;
         self.pipeline.add(&source)?;
         let pad = self.mux.request_pad_simple("sink_%u").ok_or("the muxer gives pads")?;

@@ -5,10 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
+use gstnvperception::meta::DetectionMeta;
 
 const FRAMES: usize = 25;
 const LIMIT: Duration = Duration::from_secs(60);
@@ -63,8 +65,13 @@ impl Place {
         self.0.join("out").with_extension(extension)
     }
 
-    /// Has a shell fill the variables in, and runs what it would give to `gst-launch-1.0`.
+    /// Runs what a shell would give to `gst-launch-1.0`.
     fn run(&self, name: &str) {
+        play(self.pipeline(name), name, |_| {});
+    }
+
+    /// Has a shell fill the variables in.
+    fn pipeline(&self, name: &str) -> gst::Element {
         let shell = Command::new("sh")
             .args(["-c", r#"eval "printf '%s\\0' $(grep -v '^#' "$0")""#])
             .arg(root().join("pipelines").join(name))
@@ -80,7 +87,7 @@ impl Place {
         assert!(shell.status.success() && shell.stderr.is_empty(), "{name}: {shell:?}");
         let words = String::from_utf8(shell.stdout).unwrap();
         let words: Vec<_> = words.split_terminator('\0').collect();
-        play(gst::parse::launchv(&words).unwrap(), name);
+        gst::parse::launchv(&words).unwrap()
     }
 }
 
@@ -91,20 +98,37 @@ impl Drop for Place {
 }
 
 fn run(launch: &str) {
-    play(gst::parse::launch(launch).unwrap(), launch);
+    play(gst::parse::launch(launch).unwrap(), launch, |_| {});
 }
 
-/// Plays to the end of the stream, and not longer than the limit.
-fn play(pipeline: gst::Element, what: &str) {
+/// Plays to the end of the stream, and not longer than the limit; `look` sees what is there then.
+fn play(pipeline: gst::Element, what: &str, look: impl FnOnce(&gst::Pipeline)) {
     let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
     // When this fails, the reason is on the bus.
     let _ = pipeline.set_state(gst::State::Playing);
     let ends = [gst::MessageType::Eos, gst::MessageType::Error];
     let limit = gst::ClockTime::try_from(LIMIT).unwrap();
     let end = pipeline.bus().unwrap().timed_pop_filtered(limit, &ends);
+    if end.is_some() {
+        look(&pipeline);
+    }
     pipeline.set_state(gst::State::Null).unwrap();
     let end = end.unwrap_or_else(|| panic!("no end in time: {what}"));
     assert_eq!(end.type_(), gst::MessageType::Eos, "{what}: {end:?}");
+}
+
+/// Counts the frames on a pad, and what was detected on them.
+fn detected(pad: &gst::Pad) -> Arc<[AtomicUsize; 2]> {
+    let counts = Arc::<[AtomicUsize; 2]>::default();
+    let count = counts.clone();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let Some(gst::PadProbeData::Buffer(buffer)) = &info.data else { unreachable!("a buffer probe") };
+        let found: usize = DetectionMeta::all(buffer).map(|meta| meta.to_owned().items.len()).sum();
+        count[0].fetch_add(1, Ordering::Relaxed);
+        count[1].fetch_add(found, Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    counts
 }
 
 /// The number of frames of a video file.
@@ -243,7 +267,19 @@ fn reidentify() {
 
 #[test]
 fn mosaic() {
-    Place::new("mosaic").run("mosaic.launch");
+    let pipeline = Place::new("mosaic").pipeline("mosaic.launch");
+    let mosaic = pipeline.downcast_ref::<gst::Bin>().unwrap().by_name("mosaic").unwrap();
+    let seen: Vec<_> = mosaic.sink_pads().iter().map(detected).collect();
+    play(pipeline, "mosaic", |pipeline| {
+        let mux = pipeline.by_name("mux").unwrap().property::<gst::Structure>("stats");
+        assert_eq!(mux.get::<u64>("accepted").unwrap(), 400, "{mux}");
+    });
+    assert_eq!(seen.len(), 4);
+    for seen in seen {
+        let [frames, detections] = seen.each_ref().map(|count| count.load(Ordering::Relaxed));
+        assert!(frames > 10, "{frames} frames");
+        assert!(detections > 0, "something is seen");
+    }
 }
 
 #[test]
@@ -304,7 +340,18 @@ fn gated() {
 
 #[test]
 fn sixteen() {
-    Place::new("sixteen").run("sixteen.launch");
+    let pipeline = Place::new("sixteen").pipeline("sixteen.launch");
+    play(pipeline, "sixteen", |pipeline| {
+        let elements = pipeline.iterate_elements().into_iter().map(Result::unwrap);
+        let models = elements.filter(|element| element.factory().unwrap().name() == "nvpinference");
+        let stats: Vec<_> = models.map(|model| model.property::<gst::Structure>("stats")).collect();
+        assert_eq!(stats.len(), 16);
+        for stats in stats {
+            let of = |name| stats.get::<u64>(name).unwrap();
+            assert_eq!((of("instance-users"), of("inferred"), of("frames-in")), (16, 25, 25), "{stats}");
+            assert!(of("detections") > 0, "{stats}");
+        }
+    });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use gst::subclass::prelude::*;
 
 use super::branch::{Branch, Counts, Report, outcome};
 use crate::batch::{Outcome, combined};
-use crate::elements::{AUTHOR, batch};
+use crate::elements::{AUTHOR, batch, packing};
 use crate::meta::{BATCH_CAPS, BatchContent, BatchItem, BatchMeta, BatchStream};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -72,7 +72,7 @@ impl ObjectImpl for NvpBatchDemux {
             vec![
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
-                    .blurb("Counts of batches, of frames that were taken and of those that were dropped by reason, in all and by stream")
+                    .blurb("Counts of batches, of frames that were taken, of those that were copied into the layout of their caps for a branch that reads no other, and of those that were dropped by reason, in all and by stream")
                     .read_only()
                     .build(),
             ]
@@ -171,7 +171,8 @@ impl NvpBatchDemux {
         for event in lacking {
             pad.push_event(event);
         }
-        let outcome = outcome(pad.push(frame));
+        let frame = self.pack(stream, &pad, frame);
+        let outcome = outcome(frame.and_then(|frame| pad.push(frame)));
         let report = self.with(stream, |branch| branch.count(outcome)).flatten();
         match report {
             None => {}
@@ -183,9 +184,52 @@ impl NvpBatchDemux {
         }
     }
 
+    /// The frame in the layout that its caps alone describe, when its branch reads no other. The muxer promises its sources
+    /// that any layout will do, whoever is behind.
+    fn pack(
+        &self,
+        stream: &BatchStream,
+        pad: &gst::Pad,
+        frame: gst::Buffer,
+    ) -> Result<gst::Buffer, gst::FlowError> {
+        if frame.meta::<gst_video::VideoMeta>().is_none() {
+            return Ok(frame);
+        }
+        if pad.check_reconfigure() {
+            self.with(stream, |branch| branch.set_reads_any_layout(None));
+        }
+        let Some(info) = self.with(stream, |branch| branch.layout_instead(&frame)).flatten() else {
+            return Ok(frame);
+        };
+        if self.reads_any_layout(stream, pad) {
+            return Ok(frame);
+        }
+        self.with(stream, Branch::count_repacked);
+        packing::packed(&frame, &info).ok_or_else(|| {
+            gst::warning!(CAT, imp = self, "Planes of a frame of stream {} cannot be copied", stream.pad());
+            gst::FlowError::Error
+        })
+    }
+
+    /// Asks a branch, once for its caps and whoever is linked.
+    fn reads_any_layout(&self, stream: &BatchStream, pad: &gst::Pad) -> bool {
+        if let Some(known) = self.with(stream, |branch| branch.reads_any_layout()).flatten() {
+            return known;
+        }
+        let mut query = gst::query::Allocation::new(stream.caps().map(ToOwned::to_owned).as_ref(), false);
+        let answered = pad.peer_query(&mut query);
+        let reads = answered && query.find_allocation_meta::<gst_video::VideoMeta>().is_some();
+        self.with(stream, |branch| branch.set_reads_any_layout(Some(reads)));
+        reads
+    }
+
     fn deliver_event(&self, stream: &BatchStream, event: gst::Event) {
         if event.type_() == gst::EventType::Eos {
-            return self.end(stream.pad());
+            // An end that a flush has overtaken is none.
+            return match self.with(stream, |branch| branch.is_flushing()) {
+                Some(true) => {}
+                _ => self.end(stream.pad()),
+            };
         }
         let Some(pad) = self.pad(stream) else {
             // What belongs to a stream that has not begun is of no use to anybody.
@@ -194,11 +238,21 @@ impl NvpBatchDemux {
             }
             return;
         };
-        self.with(stream, |branch| branch.see(&event));
-        if event.type_() == gst::EventType::FlushStop {
-            pad.push_event(gst::event::FlushStart::builder().seqnum(event.seqnum()).build());
+        for event in self.with(stream, |branch| branch.follow(event)).unwrap_or_default() {
+            pad.push_event(event);
         }
-        pad.push_event(event);
+    }
+
+    /// Begins a branch's flush, which frees who is blocked in it.
+    fn flush(&self, number: u32, start: gst::Event) {
+        let pad = lock(&self.state).as_mut().and_then(|state| {
+            let branch = state.branches.get_mut(&number)?;
+            branch.begin_flush(start.seqnum());
+            Some(branch.pad.clone())
+        });
+        if let Some(pad) = pad {
+            pad.push_event(start);
+        }
     }
 
     fn pad(&self, stream: &BatchStream) -> Option<gst::Pad> {
@@ -251,7 +305,7 @@ impl NvpBatchDemux {
 
     /// Ends a branch: its pad goes.
     fn end(&self, number: u32) {
-        let branch = {
+        let mut branch = {
             let mut state = lock(&self.state);
             let Some(state) = state.as_mut() else { return };
             let Some(branch) = state.branches.remove(&number) else { return };
@@ -259,6 +313,9 @@ impl NvpBatchDemux {
             branch
         };
         gst::info!(CAT, imp = self, "Stream on pad {} has ended", branch.pad.name());
+        if let Some(stop) = branch.cut_flush() {
+            branch.pad.push_event(stop);
+        }
         branch.pad.push_event(gst::event::Eos::new());
         let _ = branch.pad.set_active(false);
         let _ = self.obj().remove_pad(&branch.pad);
@@ -286,6 +343,13 @@ impl NvpBatchDemux {
                 }
                 gst::Pad::event_default(pad, Some(&*self.obj()), event)
             }
+            gst::EventType::CustomDownstreamOob => match batch::wrapped_event(&event) {
+                Some((number, start)) => {
+                    self.flush(number, start);
+                    true
+                }
+                None => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+            },
             _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
         }
     }

@@ -12,8 +12,9 @@
 //!
 //! A pad is added with the first event of its stream and removed after its EOS, which a stream whose pad was released
 //! gets, too. One thread serves all pads, as with `tee`: put a `queue` behind each. Where streams are files, one may be
-//! ahead of another when sinks preroll or wait for the clock, and the queues need room for that (`max-size-time=0` and
-//! enough buffers, or a `multiqueue`, which grows), or the muxer `sync=pts`, which keeps the streams together.
+//! ahead of another when sinks preroll, are sought in PAUSED or wait for the clock, and the queues need room for that
+//! (`max-size-time=0` and enough buffers, or a `multiqueue`, which grows), or the muxer `sync=pts`, which keeps the streams
+//! together.
 //!
 //! # One branch does not stop the others
 //! What a branch answers is its own affair while another one goes on: frames for a branch that is not linked, is being
@@ -28,7 +29,7 @@
 //!
 //! # What goes upstream
 //! Seeks, requests for key frames, QoS and questions about duration, position and seeking go to the stream's own source.
-//! A stream's flush comes out behind what was batched before it, and empties that branch alone.
+//! A stream's flush empties that branch alone, at once: what was batched before its end is dropped.
 
 use gst::glib;
 use gst::prelude::*;

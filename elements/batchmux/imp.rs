@@ -3,7 +3,7 @@
 // condition variables.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
@@ -44,12 +44,18 @@ pub(super) struct State {
     pub(super) members: BTreeMap<StreamKey, Member>,
     /// The task is to end.
     pub(super) stopping: bool,
-    /// Why nothing more is taken.
+    /// Why no more frames are taken; nor anything else, unless downstream has had enough.
     pub(super) refusal: Option<gst::FlowError>,
+    /// How many streams have begun, perhaps again after a flush.
+    pub(super) begun: u64,
+    /// A batch is on its way into downstream.
+    pub(super) pushing: bool,
     /// Downstream knows what comes.
     pub(super) announced: bool,
     /// The output has ended, and nothing has come since.
     pub(super) over: bool,
+    /// It does not end with the last stream.
+    pub(super) keep_alive: bool,
     /// Frames that were dropped because their streams had no caps.
     pub(super) without_caps: u64,
     /// The latest running time of a batch.
@@ -74,6 +80,8 @@ pub struct NvpBatchMux {
     /// Wakes the task.
     pub(super) work: Condvar,
     next_pad: AtomicU32,
+    /// Somebody was told that the streams' latencies do not fit the settings.
+    pub(super) misfit_told: AtomicBool,
     /// The statistics of the last run, once it has ended.
     last_run: Mutex<Option<gst::Structure>>,
 }
@@ -97,6 +105,7 @@ impl ObjectSubclass for NvpBatchMux {
             state: Mutex::default(),
             work: Condvar::new(),
             next_pad: AtomicU32::new(0),
+            misfit_told: AtomicBool::new(false),
             last_run: Mutex::default(),
         }
     }
@@ -122,6 +131,7 @@ impl ObjectImpl for NvpBatchMux {
         };
         if let Some(state) = lock(&self.state).as_mut() {
             state.former.set_policy(settings.policy());
+            state.keep_alive = settings.keep_alive;
             state.wake();
         }
         self.work.notify_one();
@@ -209,11 +219,11 @@ impl ElementImpl for NvpBatchMux {
     fn release_pad(&self, pad: &gst::Pad) {
         let Some(own) = pad.downcast_ref::<NvpBatchMuxPad>() else { return };
         let stream = own.imp().stream();
-        let ended = self.expel(own);
+        let expelled = self.expel(own);
         let _ = pad.set_active(false);
         self.obj().child_removed(pad, &pad.name());
         let _ = self.obj().remove_pad(pad);
-        if ended == Some(false) {
+        if expelled && own.imp().has_to_report_end() {
             gst::info!(CAT, imp = self, "{} is released", stream.name());
             batch::report(&*self.obj(), "nvp-stream-ended", &stream, |s| s.field("reason", "released"));
         }
@@ -223,8 +233,11 @@ impl ElementImpl for NvpBatchMux {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::ReadyToPaused {
-            self.start();
+        match transition {
+            gst::StateChange::ReadyToPaused => self.start(),
+            gst::StateChange::PausedToPlaying => self.watch(true),
+            gst::StateChange::PlayingToPaused => self.watch(false),
+            _ => {}
         }
         let result = self.parent_change_state(transition);
         if transition == gst::StateChange::PausedToReady {
@@ -237,6 +250,11 @@ impl ElementImpl for NvpBatchMux {
 }
 
 impl State {
+    /// Why nothing at all may come or go. Downstream that wants no more frames still wants to hear that streams end.
+    pub(super) fn halted(&self) -> Option<gst::FlowError> {
+        self.refusal.filter(|why| *why != gst::FlowError::Eos)
+    }
+
     /// Wakes all who wait for room.
     pub(super) fn wake(&self) {
         self.members.values().for_each(|member| member.room.notify_all());
@@ -246,13 +264,19 @@ impl State {
 impl NvpBatchMux {
     fn start(&self) {
         let settings = *lock(&self.settings);
+        self.misfit_told.store(false, Ordering::Relaxed);
+        let mut former = Former::new(settings.policy());
+        former.watch(false, now());
         *lock(&self.state) = Some(State {
-            former: Former::new(settings.policy()),
+            former,
             members: BTreeMap::new(),
             stopping: false,
             refusal: None,
+            begun: 0,
+            pushing: false,
             announced: false,
             over: false,
+            keep_alive: settings.keep_alive,
             without_caps: 0,
             time: 0,
             element: self.obj().name().as_str().into(),
@@ -263,6 +287,14 @@ impl NvpBatchMux {
                 self.enroll(&pad);
             }
         }
+    }
+
+    /// Watches for silence, or does not: a camera that is paused has nothing to say.
+    fn watch(&self, playing: bool) {
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.former.watch(playing, now());
+        }
+        self.work.notify_one();
     }
 
     /// Gives a pad's stream a place, while the element runs.
@@ -280,27 +312,22 @@ impl NvpBatchMux {
         pad.imp().enroll(key, number.unwrap_or_default());
     }
 
-    /// Takes a pad's stream out, and wakes who waits in it. Whether it had ended, if it had been there.
-    fn expel(&self, pad: &NvpBatchMuxPad) -> Option<bool> {
+    /// Takes a pad's stream out, and wakes who waits in it. True when it was there.
+    fn expel(&self, pad: &NvpBatchMuxPad) -> bool {
         let stream = pad.imp().stream();
-        let key = pad.imp().dismiss()?;
+        let Some(key) = pad.imp().dismiss() else { return false };
         let mut state = lock(&self.state);
-        let state = state.as_mut()?;
-        let ended = state.former.has_ended(key);
+        let Some(state) = state.as_mut() else { return false };
         state.former.remove(key, Word { stream, content: BatchContent::Released });
         if let Some(member) = state.members.remove(&key) {
             member.room.notify_all();
         }
         self.work.notify_one();
-        Some(ended)
+        true
     }
 
-    pub(super) fn max_latency(&self) -> gst::ClockTime {
-        lock(&self.settings).max_latency()
-    }
-
-    pub(super) fn keep_alive(&self) -> bool {
-        lock(&self.settings).keep_alive
+    pub(super) fn settings(&self) -> Settings {
+        *lock(&self.settings)
     }
 
     pub(super) fn latency_changed(&self) {
@@ -346,4 +373,5 @@ fn counted(structure: gst::structure::Builder, counts: &Counts) -> gst::structur
         .field("served", counts.served)
         .field("dropped-overflow", counts.overflow)
         .field("dropped-flush", counts.flushed)
+        .field("dropped-downstream", counts.unwanted)
 }

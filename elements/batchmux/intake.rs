@@ -36,6 +36,9 @@ impl NvpBatchMux {
             .event_function(|pad, parent, event| {
                 Self::catch_panic_pad_function(parent, || false, |mux| mux.take_event(pad, event))
             })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |mux| mux.take_query(pad, query))
+            })
             .activatemode_function(|pad, parent, _mode, active| {
                 Self::catch_panic_pad_function(
                     parent,
@@ -78,10 +81,15 @@ impl NvpBatchMux {
         };
         let arrived = now();
         let frame = Frame { pad: pad.clone(), stream, buffer, time, arrived };
-        let pushed = self.push(key, frame, |state, frame| {
-            let (time, arrived) = (frame.time, frame.arrived);
-            state.former.push_frame(key, frame, time, arrived)
-        })?;
+        let pushed = self.push(
+            key,
+            frame,
+            |state| state.refusal,
+            |state, frame| {
+                let (time, arrived) = (frame.time, frame.arrived);
+                state.former.push_frame(key, frame, time, arrived)
+            },
+        )?;
         if pushed.resumed {
             gst::info!(CAT, obj = pad, "The stream is back");
             batch::report(&*self.obj(), "nvp-stream-resumed", &pad.imp().stream(), |s| s);
@@ -100,10 +108,7 @@ impl NvpBatchMux {
     fn take_event(&self, pad: &NvpBatchMuxPad, event: gst::Event) -> bool {
         gst::log!(CAT, obj = pad, "{event:?}");
         let mark = match event.view() {
-            gst::EventView::FlushStart(_) => {
-                self.set_flushing(pad, true);
-                return true;
-            }
+            gst::EventView::FlushStart(_) => return self.begin_flush(pad, event),
             gst::EventView::FlushStop(_) => {
                 self.set_flushing(pad, false);
                 Mark::Begin
@@ -115,11 +120,11 @@ impl NvpBatchMux {
         if matches!(event.type_(), gst::EventType::StreamStart | gst::EventType::FlushStop) {
             self.try_again();
         }
-        pad.imp().see(&event);
+        let event = pad.imp().see(event);
         let Some(key) = pad.imp().key() else { return false };
         let (stream, kind) = (pad.imp().stream(), event.type_());
         let word = Word { stream: stream.clone(), content: BatchContent::Event(event) };
-        let pushed = self.push(key, word, |state, word| {
+        let pushed = self.push(key, word, State::halted, |state, word| {
             state.over = false;
             state.former.push_event(key, word, mark)
         });
@@ -131,7 +136,7 @@ impl NvpBatchMux {
             gst::EventType::StreamStart => {
                 batch::report(&*self.obj(), "nvp-stream-started", &stream, |s| s);
             }
-            gst::EventType::Eos => {
+            gst::EventType::Eos if pad.imp().has_to_report_end() => {
                 batch::report(&*self.obj(), "nvp-stream-ended", &stream, |s| s.field("reason", "eos"));
             }
             _ => {}
@@ -139,17 +144,57 @@ impl NvpBatchMux {
         true
     }
 
-    /// Puts something into a stream's queue, and waits until there is room for it.
+    fn take_query(&self, pad: &NvpBatchMuxPad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Allocation(allocation) => {
+                self.say_what_is_held(allocation);
+                true
+            }
+            gst::QueryViewMut::Drain(_) => self.drain(pad),
+            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+        }
+    }
+
+    /// Any layout of a frame passes, and so many frames are held that upstream has to have more of them.
+    fn say_what_is_held(&self, allocation: &mut gst::query::Allocation) {
+        let info = allocation.get().0.and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
+        if let Some(size) = info.and_then(|info| u32::try_from(info.size()).ok()) {
+            allocation.add_allocation_pool(None::<&gst::BufferPool>, size, self.settings().held(), 0);
+        }
+        allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
+    }
+
+    /// Waits until all that came of a stream has left; false when it cannot.
+    fn drain(&self, pad: &NvpBatchMuxPad) -> bool {
+        let Some(key) = pad.imp().key() else { return false };
+        let mut guard = lock(&self.state);
+        loop {
+            let Some(state) = guard.as_ref().filter(|s| !s.stopping && s.halted().is_none()) else {
+                return false;
+            };
+            let Some(member) = state.members.get(&key).filter(|member| !member.flushing) else {
+                return false;
+            };
+            if !state.pushing && state.former.is_drained(key) {
+                return true;
+            }
+            let room = member.room.clone();
+            guard = room.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Puts something into a stream's queue, unless there is a `refusal`, and waits until there is room for it.
     fn push<T>(
         &self,
         key: StreamKey,
         mut what: T,
+        refusal: impl Fn(&State) -> Option<gst::FlowError>,
         put: impl Fn(&mut State, T) -> Result<Pushed<Frame>, Refused<T>>,
     ) -> Result<Pushed<Frame>, gst::FlowError> {
         let mut guard = lock(&self.state);
         loop {
             let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
-            if let Some(refusal) = state.refusal {
+            if let Some(refusal) = refusal(state) {
                 return Err(refusal);
             }
             let member = state.members.get(&key).filter(|member| !member.flushing && !state.stopping);
@@ -168,12 +213,20 @@ impl NvpBatchMux {
 
     /// Downstream that has had enough may take what begins anew.
     fn try_again(&self) {
-        if let Some(state) = lock(&self.state).as_mut()
-            && state.refusal == Some(gst::FlowError::Eos)
-        {
-            state.refusal = None;
-            self.work.notify_one();
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.begun += 1;
+            state.refusal.take_if(|why| *why == gst::FlowError::Eos);
         }
+    }
+
+    /// Empties a stream's queue. Its branch hears of it at once: what is in front of the end of the flush, in batches, may be
+    /// waiting for that very branch.
+    fn begin_flush(&self, pad: &NvpBatchMuxPad, event: gst::Event) -> bool {
+        self.set_flushing(pad, true);
+        pad.imp().see(event.clone());
+        let number = pad.imp().stream().pad();
+        self.src.push_event(batch::wrap_urgent_event(number, event));
+        true
     }
 
     /// While a pad is flushing nothing waits in it.

@@ -19,15 +19,17 @@
 //! take turns, so that under overload all are served alike, and one that asks for less than its share gets it all.
 //!
 //! With `sync=pts` the running times of the frames in a batch lie within `sync-tolerance`. A frame without PTS goes with
-//! any; one from the past leaves alone.
+//! any; one from the past leaves alone. Where some live streams come later than others (each says how much in its
+//! latency), `max-latency` and `queue-size` have to be large enough for the others to wait; the muxer warns when they are
+//! not, and says what is.
 //!
 //! # Live streams and files
 //! Each stream is asked whether it is live. A live one never waits: when `queue-size` frames of it wait, the oldest is
 //! dropped and counted. Any other one waits, and nothing of it is dropped. Both may be there at a time. So that a camera
 //! of R frames a second loses nothing while a batch waits for slower ones, `queue-size` has to be above R times
-//! `max-latency`: the defaults do below 50 frames a second. A pool that
-//! hands out few frames (a camera's driver, a decoder) must have `queue-size` frames and those of the batches on their
-//! way to spare.
+//! `max-latency`: the defaults do below 50 frames a second. A pool that hands out few frames (a camera's driver, a
+//! decoder) is asked to have `queue-size` + 2 to spare; with a model in between, whose line of batches is longer, it may
+//! need more. Frames may be of any layout that `GstVideoMeta` describes.
 //!
 //! # Streams that come and go
 //! Pads may be requested and released at any time. The end of a stream, or its pad's release, is told in the batches and

@@ -1,6 +1,7 @@
 //! The source pad: its task forms batches and pushes them.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -8,7 +9,7 @@ use gst::subclass::prelude::*;
 
 use super::NvpBatchMuxPad;
 use super::imp::{CAT, Frame, NvpBatchMux, State, Word, lock};
-use crate::batch::{Form, Next, StreamKey};
+use crate::batch::{Form, Next, Policy, StreamKey};
 use crate::elements::batch;
 use crate::elements::provenance::now;
 use crate::meta::{BATCH_CAPS, Batch, BatchContent, BatchItem, BatchMeta};
@@ -72,7 +73,6 @@ impl NvpBatchMux {
                     batch::report(&*self.obj(), "nvp-stream-silent", &stream, |s| s);
                 }
             }
-            Turn::End if self.keep_alive() => {}
             Turn::End => {
                 gst::info!(CAT, imp = self, "All streams have ended");
                 self.announce();
@@ -95,7 +95,7 @@ impl NvpBatchMux {
             if state.stopping {
                 return Turn::Stop;
             }
-            if state.refusal.is_some() {
+            if state.halted().is_some() {
                 guard = self.work.wait(guard).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -107,7 +107,7 @@ impl NvpBatchMux {
                 Next::Leave => return Turn::Batch(state.take(time)),
                 Next::Wait(until) => until,
             };
-            if state.former.is_over() && !std::mem::replace(&mut state.over, true) {
+            if state.former.is_over() && !state.keep_alive && !std::mem::replace(&mut state.over, true) {
                 return Turn::End;
             }
             guard = match until.map(|until| Duration::from_nanos(until.saturating_sub(time))) {
@@ -140,15 +140,22 @@ impl NvpBatchMux {
         let mut buffer = gst::Buffer::new();
         let writable = buffer.make_mut();
         BatchMeta::set(writable, batch);
+        let mut begun = 0;
         if let Some(state) = lock(&self.state).as_mut() {
+            begun = state.begun;
             state.forms = forms;
             // Streams need not agree on the time; the stream of batches does not go back.
             state.time = time.map_or(state.time, |time| state.time.max(time));
             writable.set_pts(time.map(|_| gst::ClockTime::from_nseconds(state.time)));
         }
         self.announce();
-        if let Err(error) = self.src.push(buffer) {
-            self.give_up(error);
+        let pushed = self.src.push(buffer);
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.pushing = false;
+            state.wake();
+        }
+        if let Err(error) = pushed {
+            self.give_up(error, begun);
         }
     }
 
@@ -166,11 +173,17 @@ impl NvpBatchMux {
         self.src.push_event(gst::event::Segment::new(&segment));
     }
 
-    /// Downstream takes nothing more: neither do the sink pads, and the task waits.
-    fn give_up(&self, error: gst::FlowError) {
+    /// Downstream takes nothing more: neither do the sink pads, and the task waits. One that has had enough is still told
+    /// that the streams end.
+    /// What has `begun` since it was asked it may take.
+    fn give_up(&self, error: gst::FlowError, begun: u64) {
         gst::debug!(CAT, imp = self, "Downstream takes nothing more: {error}");
-        if let Some(state) = lock(&self.state).as_mut() {
+        let enough = error == gst::FlowError::Eos;
+        if let Some(state) = lock(&self.state).as_mut().filter(|state| !enough || state.begun == begun) {
             state.refusal = Some(error);
+            if enough {
+                state.former.drop_frames();
+            }
             state.wake();
         }
         let why = match error {
@@ -216,8 +229,10 @@ impl NvpBatchMux {
 
     /// Whether any stream is live, and between what the latency of those that are lies.
     fn latency(&self) -> (bool, gst::ClockTime, Option<gst::ClockTime>) {
-        let own = self.max_latency();
+        let settings = self.settings();
+        let own = settings.max_latency();
         let mut all = (false, gst::ClockTime::ZERO, None::<gst::ClockTime>);
+        let (mut least, mut interval) = (gst::ClockTime::MAX, None);
         for pad in self.obj().sink_pads() {
             let mut query = gst::query::Latency::new();
             if !pad.peer_query(&mut query) {
@@ -226,10 +241,47 @@ impl NvpBatchMux {
             if let (true, min, max) = query.result() {
                 let lowest = |all: gst::ClockTime| max.map_or(all, |max| max.min(all));
                 all = (true, all.1.max(min), all.2.map_or(max, |all| Some(lowest(all))));
+                least = least.min(min);
+                interval = frame_time(&pad).into_iter().chain(interval).min();
             }
+        }
+        if all.0 {
+            self.warn_of_misfit(&settings.policy(), all.1.saturating_sub(least), interval);
         }
         (all.0, all.1 + own, all.2.map(|max| max + own))
     }
+}
+
+impl NvpBatchMux {
+    /// Says, once, that frames of one time cannot leave together, because some streams come too much later than others.
+    fn warn_of_misfit(&self, policy: &Policy, spread: gst::ClockTime, interval: Option<gst::ClockTime>) {
+        let spread = spread.nseconds();
+        let Some(needed) = policy.bridge(spread, interval.map_or(0, gst::ClockTime::nseconds)) else {
+            return;
+        };
+        if self.misfit_told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let ms = |ns: u64| ns.div_ceil(1_000_000);
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Settings,
+            (
+                "Some streams come up to {} ms later than others, so with sync=pts frames of one time do not leave \
+                 together. Set max-latency to {} and queue-size to {} or more",
+                ms(spread),
+                ms(needed.max_latency),
+                needed.capacity
+            )
+        );
+    }
+}
+
+/// From one frame to the next of a stream, where its caps say so.
+fn frame_time(pad: &gst::Pad) -> Option<gst::ClockTime> {
+    let rate = pad.current_caps()?.structure(0)?.get::<gst::Fraction>("framerate").ok()?;
+    let (frames, seconds) = (u64::try_from(rate.numer()).ok()?, u64::try_from(rate.denom()).ok()?);
+    gst::ClockTime::SECOND.mul_div_floor(seconds, frames)
 }
 
 impl State {
@@ -245,6 +297,7 @@ impl State {
     fn take(&mut self, time: u64) -> Vec<(StreamKey, Form<Frame, Word>)> {
         let mut forms = std::mem::take(&mut self.forms);
         self.former.take(time, &mut forms);
+        self.pushing = true;
         for (key, _) in &forms {
             if let Some(member) = self.members.get(key) {
                 member.room.notify_all();

@@ -30,10 +30,14 @@ struct Stream {
     /// Its key while the element runs.
     key: Option<StreamKey>,
     facts: StreamFacts,
+    /// The number of the flush that has begun.
+    flush: Option<gst::Seqnum>,
     /// The facts, until they change.
     shared: Option<BatchStream>,
     /// Upstream was asked whether it is live.
     asked: bool,
+    /// Its end was reported.
+    ended: bool,
     /// Frames without caps were reported.
     complained: bool,
     /// Dropped since the last report, and when that was.
@@ -113,25 +117,36 @@ impl NvpBatchMuxPad {
         lock(&self.stream).key
     }
 
-    /// Takes an event's word, which is then in what [`stream`](Self::stream) gives.
-    pub(super) fn see(&self, event: &gst::Event) {
+    /// Takes an event's word, which is then in what [`stream`](Self::stream) gives. The end of a flush gets the number of its
+    /// beginning, by which the demuxer knows it.
+    pub(super) fn see(&self, event: gst::Event) -> gst::Event {
         let mut stream = lock(&self.stream);
         match event.view() {
+            gst::EventView::FlushStart(start) => {
+                stream.flush = Some(start.seqnum());
+                return event;
+            }
+            gst::EventView::FlushStop(stop) => {
+                (stream.facts.segment, stream.shared) = (None, None);
+                stream.ended = false;
+                let number = stream.flush.take().unwrap_or_else(|| stop.seqnum());
+                return gst::event::FlushStop::builder(stop.resets_time()).seqnum(number).build();
+            }
             gst::EventView::StreamStart(start) => {
                 let (pad, id) = (stream.facts.pad, start.stream_id());
                 stream.facts = StreamFacts { pad, id: id.into(), ..StreamFacts::default() };
-                (stream.asked, stream.complained) = (false, false);
+                (stream.asked, stream.ended, stream.complained) = (false, false, false);
             }
             gst::EventView::Caps(caps) => stream.facts.caps = Some(caps.caps_owned()),
             gst::EventView::Segment(segment) => stream.facts.segment = Some(segment.segment().clone()),
-            gst::EventView::FlushStop(_) => stream.facts.segment = None,
-            _ => return,
+            _ => return event,
         }
         stream.shared = None;
         drop(stream);
         if let gst::EventView::StreamStart(start) = event.view() {
             self.feed.begin(start.stream_id());
         }
+        event
     }
 
     /// The stream as it is now.
@@ -160,6 +175,11 @@ impl NvpBatchMuxPad {
     /// True once for each stream that begins: upstream is then to be asked whether it is live.
     pub(super) fn has_to_ask(&self) -> bool {
         !std::mem::replace(&mut lock(&self.stream).asked, true)
+    }
+
+    /// True when its end is to be reported: once, until the stream begins again or a flush ends.
+    pub(super) fn has_to_report_end(&self) -> bool {
+        !std::mem::replace(&mut lock(&self.stream).ended, true)
     }
 
     /// Counts a dropped frame; how many there were since the last report, when it is time for one.

@@ -144,6 +144,11 @@ impl Settings {
         }
     }
 
+    /// The most frames of a stream that are held at once: those that wait, one in a batch and one that has just come.
+    pub(super) fn held(&self) -> u32 {
+        self.queue_size + 2
+    }
+
     pub(super) fn max_latency(&self) -> gst::ClockTime {
         gst::ClockTime::from_mseconds(self.max_latency.into())
     }

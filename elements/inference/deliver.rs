@@ -137,18 +137,8 @@ impl NvpInference {
 
     /// Counts a run that ended well.
     fn note(&self, channel: &Channel, report: &Report) {
-        let usual = {
-            let mut stats = self.member.stats();
-            stats.infer(report);
-            stats.usual_time()
-        };
-        let took = report.span.1 - report.span.0;
-        let back = lock(&channel.scheduler).succeeded(&report.schedule, report.span.1, took, report.budget);
-        if back {
-            gst::info!(CAT, imp = self, "the model works again");
-            let told = gst::Structure::builder("nvp-model-enabled").field("model", &*report.detections.model);
-            self.tell(told.field_if_some("stream", channel.name.as_deref()).build());
-        }
+        self.member.stats().infer(report);
+        self.succeed(channel, report);
         gst::log!(CAT, imp = self, "{} detections, {:?}", report.detections.items.len(), report.times);
         let nonfinite = report.left_out.non_finite;
         if nonfinite > 0 && !self.nonfinite_told.swap(true, Ordering::Relaxed) {
@@ -156,7 +146,37 @@ impl NvpInference {
             let told = gst::Structure::builder("nvp-model-nonfinite").field("candidates", nonfinite as u64);
             self.tell(told.build());
         }
-        self.follow_latency(usual);
+    }
+
+    /// The model works on a stream's frames.
+    fn succeed(&self, channel: &Channel, report: &Report) {
+        channel.forget_complaints();
+        let took = report.span.1 - report.span.0;
+        let back = lock(&channel.scheduler).succeeded(&report.schedule, report.span.1, took, report.budget);
+        if back {
+            gst::info!(CAT, imp = self, "the model works again");
+            let told = gst::Structure::builder("nvp-model-enabled").field("model", &*report.detections.model);
+            self.tell(told.field_if_some("stream", channel.name.as_deref()).build());
+        }
+    }
+
+    /// Counts a result that no frame carries, because a newer one came before the next frame did.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub(super) fn count_overtaken(&self, channel: &Channel, verdict: Verdict) -> Result<(), gst::FlowError> {
+        match verdict {
+            Verdict::Inferred(report) => {
+                self.member.stats().superseded += 1;
+                self.succeed(channel, &report);
+                Ok(())
+            }
+            Verdict::Skipped(why) => {
+                self.member.stats().skip(why);
+                Ok(())
+            }
+            Verdict::Failed(error) => self.fail(channel, error).map(|_| ()),
+        }
     }
 
     /// Decides what a failure leads to; returns the generation of the settings.
@@ -172,7 +192,11 @@ impl NvpInference {
         match failure {
             // What one stream's frames lead to is not the end of the others in the batch.
             Failure::Fatal if channel.name.is_some() => {
-                gst::element_imp_warning!(self, gst::LibraryError::Failed, ("{why}"));
+                if channel.complains_first_of(&why) {
+                    gst::element_imp_warning!(self, gst::LibraryError::Failed, ("{why}"));
+                } else {
+                    gst::debug!(CAT, imp = self, "failure {count}: {why}");
+                }
             }
             Failure::Fatal => {
                 self.post_error_message(error.into_message());
@@ -242,10 +266,19 @@ impl NvpInference {
         channel.feed.sign(buffer, Stage { element, ..stage });
     }
 
-    /// Reports a new latency when frames usually take a quarter longer than was last said.
-    fn follow_latency(&self, usual: u64) {
-        let pool = lock(&self.pool).clone();
-        let usual = usual + pool.map_or(0, |pool| pool.usual_formation());
+    /// Counts how long a buffer was held until all of its frames were looked at, and reports a new latency when that usually
+    /// takes a quarter longer than was last said.
+    pub(super) fn follow_latency(&self, entered: u64, tasks: &[Task]) {
+        let ends = tasks.iter().filter_map(|task| match &task.work {
+            Work::Settled(Verdict::Inferred(report)) => Some(report.span.1),
+            _ => None,
+        });
+        let Some(end) = ends.max() else { return };
+        let usual = {
+            let mut stats = self.member.stats();
+            stats.hold(entered, end);
+            stats.usual_hold()
+        };
         let told = self.latency.load(Ordering::Relaxed);
         if usual > told + told / 4 {
             self.latency.store(usual, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::task::{Job, Task, Verdict, Work};
 use crate::elements::provenance::now;
+use crate::meta::{BatchContent, BatchMeta};
 use crate::schedule::Skip;
 
 #[derive(Debug)]
@@ -25,6 +26,8 @@ enum Item {
 struct Waiting {
     ticket: u64,
     arrived: u64,
+    /// When there was room for it in the line.
+    entered: u64,
     /// When it leaves at the latest, on the monotonic clock.
     deadline: Option<u64>,
     buffer: gst::Buffer,
@@ -39,17 +42,27 @@ impl Waiting {
     fn is_waiting(&self) -> bool {
         self.tasks.iter().any(|task| matches!(task.work, Work::Waiting(..)))
     }
+
+    /// What is left of it where nobody wants frames: the events of a batch, if there are any.
+    fn without_frames(mut self) -> Option<Self> {
+        let mut batch = BatchMeta::take(self.buffer.make_mut())?;
+        batch.items.retain(|item| !matches!(item.content, BatchContent::Frame(_)));
+        self.tasks.clear();
+        let events = !batch.items.is_empty();
+        BatchMeta::set(self.buffer.make_mut(), batch);
+        events.then_some(self)
+    }
 }
 
 /// What leaves at the front.
 pub(super) enum Output {
-    Frame { buffer: gst::Buffer, arrived: u64, tasks: Vec<Task> },
+    Frame { buffer: gst::Buffer, arrived: u64, entered: u64, tasks: Vec<Task> },
     Event(gst::Event),
 }
 
 /// What a flush threw away.
 pub(super) struct Dropped {
-    pub(super) frames: usize,
+    pub(super) frames: u64,
     /// Sticky events that never left: they describe the stream and have to be kept on the source pad.
     pub(super) sticky: Vec<gst::Event>,
 }
@@ -57,8 +70,9 @@ pub(super) struct Dropped {
 #[derive(Debug, Default)]
 struct Line {
     items: VecDeque<Item>,
-    frames: usize,
-    /// The most frames that are in it at once.
+    /// Buffers in it, each with the frames of a batch or a single one.
+    buffers: usize,
+    /// The most buffers that are in it at once.
     capacity: usize,
     next_ticket: u64,
     /// Why nothing may enter: what downstream answered to the last push.
@@ -78,6 +92,19 @@ impl Line {
         if self.flushing { Some(gst::FlowError::Flushing) } else { self.refusal }
     }
 
+    /// Why a buffer with these frames may not enter. A batch without any is events, as far as that goes.
+    fn refuses(&self, tasks: &[Task]) -> Option<gst::FlowError> {
+        self.blocked().filter(|why| !tasks.is_empty() || *why != gst::FlowError::Eos)
+    }
+
+    fn frames(&self) -> u64 {
+        let frames = |item: &Item| match item {
+            Item::Frame(buffer) => buffer.tasks.len() as u64,
+            Item::Event(_) | Item::Query(_) => 0,
+        };
+        self.items.iter().map(frames).sum()
+    }
+
     /// True when nothing at all may enter or leave. Downstream that wants no more frames still wants to hear
     /// that the stream ends.
     fn halted(&self) -> bool {
@@ -85,12 +112,26 @@ impl Line {
     }
 
     fn clear(&mut self) -> Dropped {
+        let frames = self.frames();
+        self.buffers = 0;
         let events = self.items.drain(..).filter_map(|item| match item {
             Item::Event(event) if event.is_sticky() => Some(event),
             _ => None,
         });
         let sticky = events.collect();
-        Dropped { frames: std::mem::take(&mut self.frames), sticky }
+        Dropped { frames, sticky }
+    }
+
+    /// Drops the frames; what there is beside them stays in its place.
+    fn drop_frames(&mut self) -> Dropped {
+        let frames = self.frames();
+        let rest = std::mem::take(&mut self.items).into_iter().filter_map(|item| match item {
+            Item::Frame(buffer) => buffer.without_frames().map(Item::Frame),
+            other => Some(other),
+        });
+        self.items = rest.collect();
+        self.buffers = self.items.iter().filter(|item| matches!(item, Item::Frame(_))).count();
+        Dropped { frames, sticky: Vec::new() }
     }
 
     fn start(&mut self) -> Option<Job> {
@@ -123,9 +164,9 @@ impl Line {
             Item::Frame(_) | Item::Query(_) => return None,
         }
         match self.items.pop_front()? {
-            Item::Frame(Waiting { buffer, arrived, tasks, .. }) => {
-                self.frames -= 1;
-                Some(Output::Frame { buffer, arrived, tasks })
+            Item::Frame(Waiting { buffer, arrived, entered, tasks, .. }) => {
+                self.buffers -= 1;
+                Some(Output::Frame { buffer, arrived, entered, tasks })
             }
             Item::Event(event) => Some(Output::Event(event)),
             Item::Query(_) => None,
@@ -155,17 +196,17 @@ impl Flow {
         self.changed.wait(line).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many frames the line holds at most.
+    /// How many buffers the line holds at most.
     pub(super) fn capacity(&self) -> usize {
         self.lock().capacity
     }
 
     /// How many frames are in it now.
-    pub(super) fn level(&self) -> usize {
-        self.lock().frames
+    pub(super) fn level(&self) -> u64 {
+        self.lock().frames()
     }
 
-    /// Lets workers wait for jobs and everything enter, at most `capacity` frames at once.
+    /// Lets workers wait for jobs and everything enter, at most `capacity` buffers at once.
     pub(super) fn open(&self, capacity: usize) {
         let mut line = self.lock();
         line.clear();
@@ -174,11 +215,11 @@ impl Flow {
     }
 
     /// Drops what is in the line and sends the workers home.
-    pub(super) fn close(&self) {
+    pub(super) fn close(&self) -> Dropped {
         let mut line = self.lock();
-        line.clear();
         (line.flushing, line.closed) = (true, true);
         self.changed.notify_all();
+        line.clear()
     }
 
     /// Drops what is in the line and wakes whoever waits.
@@ -195,16 +236,18 @@ impl Flow {
         (line.flushing, line.refusal) = (false, None);
     }
 
-    /// Remembers that downstream takes no more frames, drops those that wait and tells those who want to enter.
+    /// Remembers that downstream takes no more frames, drops those that wait and tells those who want to enter. The events
+    /// of batches stay where it has only had enough.
     pub(super) fn refuse(&self, why: gst::FlowError) -> Dropped {
         let mut line = self.lock();
         line.refusal = Some(why);
         self.changed.notify_all();
-        if why != gst::FlowError::Eos {
-            return line.clear();
-        }
-        line.items.retain(|item| !matches!(item, Item::Frame(_)));
-        Dropped { frames: std::mem::take(&mut line.frames), sticky: Vec::new() }
+        if why == gst::FlowError::Eos { line.drop_frames() } else { line.clear() }
+    }
+
+    /// Downstream that has had enough may take what begins anew.
+    pub(super) fn try_again(&self) {
+        self.lock().refusal.take_if(|why| *why == gst::FlowError::Eos);
     }
 
     /// What downstream answered when it took no more frames.
@@ -227,16 +270,16 @@ impl Flow {
         (arrived, patience): (u64, u64),
     ) -> Result<(), gst::FlowError> {
         let mut line = self.lock();
-        while line.blocked().is_none() && line.frames >= line.capacity {
+        while line.refuses(&tasks).is_none() && line.buffers >= line.capacity {
             line = self.wait(line);
         }
-        if let Some(why) = line.blocked() {
+        if let Some(why) = line.refuses(&tasks) {
             return Err(why);
         }
-        let ticket = line.ticket();
-        let deadline = (patience > 0).then(|| now().saturating_add(patience));
-        line.items.push_back(Item::Frame(Waiting { ticket, arrived, deadline, buffer, tasks }));
-        line.frames += 1;
+        let (ticket, entered) = (line.ticket(), now());
+        let deadline = (patience > 0).then(|| entered.saturating_add(patience));
+        line.items.push_back(Item::Frame(Waiting { ticket, arrived, entered, deadline, buffer, tasks }));
+        line.buffers += 1;
         self.changed.notify_all();
         Ok(())
     }

@@ -209,10 +209,7 @@ impl ElementImpl for NvpInference {
                 self.load()?;
                 self.start()?;
             }
-            gst::StateChange::PausedToReady => {
-                self.member.flow.close();
-                self.own.mailbox.close();
-            }
+            gst::StateChange::PausedToReady => self.close(),
             _ => {}
         }
         let result = self.parent_change_state(transition);
@@ -299,10 +296,15 @@ impl NvpInference {
         Ok(())
     }
 
+    /// No frame gets in any more.
+    fn close(&self) {
+        let dropped = self.member.flow.close().frames + self.own.mailbox.close();
+        self.member.stats().flushed += dropped;
+    }
+
     fn stop(&self) {
         self.join_loader();
-        self.member.flow.close();
-        self.own.mailbox.close();
+        self.close();
         let running = lock(&self.running).take();
         let streams = lock(&self.stream).streams.take();
         let (Some(_), Some(pool)) = (running, lock(&self.pool).clone()) else { return };

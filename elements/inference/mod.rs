@@ -56,8 +56,9 @@
 //! when it is full, when all who take part are in it, or `max-latency` after its first frame began to wait. With several
 //! workers a batch is a worker's share of the streams. A user that is silent is waited for once, one that hangs
 //! downstream, flushes, stops or leaves holds nobody up. With `mode=sync` a frame waits for its turn, however long the
-//! queue; with `mode=async` one that finds `queue-capacity` frames in it is not inferred (`queue`). A buffer whose result
-//! takes longer than `response-timeout` goes on without (`timeout`). A run that fails is done again with each frame alone,
+//! queue; with `mode=async` a stream has one there at most, and one that finds `queue-capacity` frames in it is not
+//! inferred (`queue`): its stream is let in before those that were turned away later. A buffer whose result takes longer
+//! than `response-timeout` goes on without (`timeout`). A run that fails is done again with each frame alone,
 //! so only those are marked that the model fails on. Setting `model` (or what belongs to it) on one of the elements
 //! while they play changes it for all of them, their properties included.
 //!
@@ -68,12 +69,12 @@
 //! Batch buffers, as `nvpbatchmux` makes them, are inferred in one run, too, or in as many as `batch-size` and the
 //! model ask for. Each frame has its own results and provenance; `interval`, `max-fps` and
 //! `failure-threshold` count in each stream. A failure there never ends the stream of batches: it is a warning with the
-//! name of its stream. Frames of a stream that cannot be read pass (`format`).
+//! name of its stream, once for each reason until a frame of it does not fail. Frames of a stream that cannot be read pass (`format`).
 //!
 //! # Two ways to run
 //! `mode=sync`: frames enter a bounded line, `workers` infer them side by side (each with a copy of the model), and they
 //! leave in their order with the events and queries between them. A full line blocks upstream, so nothing is dropped.
-//! The latency answer holds the model's measured time. As many frames on one thread each are faster than one frame on
+//! The latency answer holds the time that buffers are measured to wait for the results of all of their frames. As many frames on one thread each are faster than one frame on
 //! all threads; `workers=1` has the shorter latency.
 //!
 //! `mode=async`: every buffer goes on at once. The newest one is inferred beside the stream, and its result goes with the
@@ -83,7 +84,9 @@
 //! Either way `interval`, `max-fps`, `max-age` and `cost` choose the frames, and `failure-threshold` and `retry-after`
 //! say what failures lead to. Every frame that is not inferred has its reason in its provenance and in `stats`:
 //! `gap`, `interval`, `rate`, `age`, `backoff`, `disabled`, `no-region`, `queue`, `timeout`, `format`, `condition`. With `mode=async`
-//! one that goes on without a result says `async`; `busy` counts those that gave way to a newer one in the mailbox.
+//! one that goes on without a result says `async`; `busy` counts those that gave way to a newer one in the mailbox, and
+//! `superseded` results that no frame carries because a newer one came first. In `stats` all that becomes of frames
+//! (`inferred`, `failed`, `superseded`, `skipped-...`, `dropped-...`) adds up to `frames-in`, but for those on their way.
 //!
 //! # Running when it matters
 //! With `run-when` the model looks only at frames on which a condition holds, over what the frame itself tells and over the

@@ -181,11 +181,8 @@ impl Pool {
         let model = engines[0].model.clone();
         let sharing = &settings.sharing;
         let batch = model.batch.min(settings.load.batch_size as usize);
-        let capacity = match sharing.queue_capacity {
-            0 => 4 * batch,
-            capacity => capacity as usize,
-        };
-        let max_latency = u64::from(sharing.max_latency) * 1_000_000;
+        let (capacity, max_latency) =
+            (sharing.queue_capacity as usize, u64::from(sharing.max_latency) * 1_000_000);
         let policy = Policy { batch, workers: engines.len(), max_latency, capacity };
         let queue = Arc::new(Queue::new(policy));
         let mut pool = Self {
@@ -301,12 +298,6 @@ impl Pool {
     /// Nanoseconds that a frame may wait for those of others, 0 when the model is not shared.
     pub(super) fn max_formation(&self) -> u64 {
         self.name.as_ref().map_or(0, |_| lock(&self.queue.table).coordinator.policy().max_latency)
-    }
-
-    /// Nanoseconds within which 95 of 100 batches leave, 0 when the model is not shared.
-    pub(super) fn usual_formation(&self) -> u64 {
-        let usual = || lock(&self.queue.table).coordinator.counts().formation.quantile(0.95);
-        self.name.as_ref().map_or(0, |_| usual())
     }
 
     /// Adds what is counted of all users together.

@@ -183,7 +183,7 @@ fn sharing_properties() -> Vec<glib::ParamSpec> {
         count(
             "queue-capacity",
             "Queue capacity",
-            "Frames waiting for a shared model from which on it turns those of mode=async away (0 = 4 times batch-size)",
+            "Frames waiting for a shared model from which on it turns frames of mode=async away; their streams are let in first, in their order (0 = no limit: each stream has one there at most)",
             (0, 65_536),
             sharing.queue_capacity,
             Ready,
@@ -328,7 +328,7 @@ fn time_properties() -> Vec<glib::ParamSpec> {
         count(
             "failure-threshold",
             "Failure threshold",
-            "Failures in a row after which the model is switched off while video flows on (0 = the first one is an error that ends the stream)",
+            "Failures in a row after which the model is switched off while video flows on (0 = the first one is an error that ends the stream, or for a stream in batches a warning for each reason until a frame of it does not fail)",
             (0, 1_000_000),
             schedule.failure_threshold,
             Playing,

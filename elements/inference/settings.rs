@@ -39,7 +39,7 @@ pub(super) struct Sharing {
     pub(super) instance: Option<Arc<str>>,
     /// Milliseconds.
     pub(super) max_latency: u32,
-    /// Frames; 0 for four batches.
+    /// Frames; 0 for no limit.
     pub(super) queue_capacity: u32,
     pub(super) max_in_flight: u32,
     /// Milliseconds.

@@ -7,27 +7,40 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::imp::{CAT, NvpInference};
-use super::streams::{Streams, layout_of};
+use super::streams::{Admitted, Streams, layout_of};
 use super::task::{Channel, Look, Task, Verdict, Work, lock};
 use super::when::When;
 use crate::elements::layout::Layout;
 use crate::elements::provenance::now;
 use crate::elements::signals::SharedStore;
-use crate::gate::{Gate, Pass};
+use crate::gate::Pass;
 use crate::meta::{BATCH_CAPS, BatchMeta};
 use crate::schedule::Skip;
 
 impl NvpInference {
     pub(super) fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let arrived = now();
-        let tasks = self.admit(&buffer, arrived)?;
-        self.member.stats().frames_in += tasks.len() as u64;
+        let admitted = self.admit(&buffer, arrived)?;
+        self.member.stats().frames_in += admitted.tasks.len() as u64;
         if self.is_async() {
-            return self.forward(buffer, arrived, tasks);
+            return self.forward(buffer, arrived, admitted);
         }
-        let waits = !tasks.iter().all(Task::is_settled);
+        let result = self.line_up(buffer, arrived, admitted.tasks);
+        self.end_streams(&admitted.ended);
+        result
+    }
+
+    /// Puts a buffer into the line.
+    fn line_up(
+        &self,
+        buffer: gst::Buffer,
+        arrived: u64,
+        tasks: Vec<Task>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let (frames, waits) = (tasks.len() as u64, !tasks.iter().all(Task::is_settled));
         let patience = self.member.config().response_timeout;
-        self.member.flow.enter(buffer, tasks, (arrived, patience))?;
+        let entered = self.member.flow.enter(buffer, tasks, (arrived, patience));
+        entered.inspect_err(|why| self.member.stats().turn_away(*why, frames))?;
         if waits {
             self.submit(&self.own);
         }
@@ -41,7 +54,7 @@ impl NvpInference {
     }
 
     /// Decides which frames of a buffer are inferred.
-    fn admit(&self, buffer: &gst::Buffer, arrived: u64) -> Result<Vec<Task>, gst::FlowError> {
+    fn admit(&self, buffer: &gst::Buffer, arrived: u64) -> Result<Admitted, gst::FlowError> {
         let (layout, time) = {
             let stream = lock(&self.stream);
             if stream.streams.is_some() {
@@ -52,7 +65,8 @@ impl NvpInference {
             let segment = stream.segment.as_ref();
             (layout, segment.and_then(|segment| segment.to_running_time(buffer.pts())))
         };
-        Ok(vec![self.admit_frame(&self.own, buffer, layout, time, arrived)])
+        let task = self.admit_frame(&self.own, buffer, layout, time, arrived);
+        Ok(Admitted { tasks: vec![task], ended: Vec::new() })
     }
 
     /// Decides whether a frame is inferred.
@@ -128,7 +142,7 @@ impl NvpInference {
         &self,
         mut buffer: gst::Buffer,
         arrived: u64,
-        tasks: Vec<Task>,
+        Admitted { tasks, ended }: Admitted,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         if let Some(mut batch) = self.batch_of(&mut buffer) {
             for ((_, frame), task) in batch.frames_mut().zip(tasks) {
@@ -140,18 +154,22 @@ impl NvpInference {
                 self.exchange(&mut buffer, arrived, task)?;
             }
         }
+        self.end_streams(&ended);
         self.src.push(self.pack(buffer)?)
     }
 
     /// Gives a frame to the model beside the stream, and writes the last result that it has onto it.
     fn exchange(&self, buffer: &mut gst::Buffer, arrived: u64, task: Task) -> Result<(), gst::FlowError> {
         let Task { channel, work } = task;
-        let finished = channel.mailbox.collect();
+        let (overtaken, finished) = channel.mailbox.collect();
         let skipped = match work {
             Work::Waiting(frame, look) => self.post(&channel, frame, look, arrived),
             Work::Settled(Verdict::Skipped(why)) => Some(why),
             Work::Running | Work::Settled(_) => None,
         };
+        if let Some(overtaken) = overtaken {
+            self.count_overtaken(&channel, overtaken.verdict)?;
+        }
         match (finished, skipped) {
             (Some(finished), skipped) => {
                 if let Some(why) = skipped {
@@ -203,7 +221,7 @@ impl NvpInference {
             gst::EventView::FlushStart(_) => {
                 let dropped = self.member.flow.flush_start();
                 self.withdraw(&self.own);
-                self.member.stats().flushed += dropped.frames as u64;
+                self.member.stats().flushed += dropped.frames;
                 self.keep(dropped.sticky);
                 let forwarded = self.src.push_event(event);
                 let _ = self.src.pause_task();
@@ -252,18 +270,19 @@ impl NvpInference {
 
     /// Forgets all frames and results beside the stream; returns how many that were.
     fn flush_mailboxes(&self) -> u64 {
-        let flush = |channel: &Arc<Channel>| {
-            self.withdraw(channel);
-            channel.mailbox.flush()
-        };
-        self.channels().iter().map(flush).sum()
+        self.channels().iter().map(|channel| self.flush_mailbox(channel)).sum()
+    }
+
+    /// Forgets the frames and results beside one stream, and its place in the queue; returns how many that were.
+    pub(super) fn flush_mailbox(&self, channel: &Channel) -> u64 {
+        self.withdraw(channel);
+        channel.mailbox.flush()
     }
 
     /// Begins to count frames anew.
     fn restart(&self) {
         for channel in self.channels() {
-            lock(&channel.scheduler).restart();
-            *lock(&channel.gate) = Gate::default();
+            channel.restart();
         }
     }
 

@@ -9,6 +9,7 @@ use gst::subclass::prelude::*;
 use super::flow::Output;
 use super::imp::{CAT, NvpInference};
 use super::task::{Task, lock};
+use crate::elements::packing;
 
 impl NvpInference {
     pub(super) fn start_task(&self) -> Result<(), glib::BoolError> {
@@ -31,12 +32,15 @@ impl NvpInference {
                 self.src.push_event(event);
                 return;
             }
-            Some(Output::Frame { buffer, arrived, tasks }) => self.deliver(buffer, arrived, tasks),
+            Some(Output::Frame { buffer, arrived, entered, tasks }) => {
+                self.follow_latency(entered, &tasks);
+                self.deliver(buffer, arrived, tasks)
+            }
         };
         let Err(why) = pushed else { return };
         gst::debug!(CAT, imp = self, "downstream: {why}");
         let dropped = self.member.flow.refuse(why);
-        self.member.stats().refused += dropped.frames as u64;
+        self.member.stats().refused += dropped.frames;
         if dropped.sticky.iter().any(|event| event.type_() == gst::EventType::Eos) {
             self.report_refusal();
         }
@@ -94,36 +98,13 @@ impl NvpInference {
         else {
             return Ok(buffer);
         };
-        let plain = buffer.meta::<gst_video::VideoMeta>().is_none_or(|meta| {
-            let planes = meta.n_planes() as usize;
-            meta.offset()[..planes] == info.offset()[..planes]
-                && meta.stride()[..planes] == info.stride()[..planes]
-        });
-        if plain {
+        if packing::is_packed(&buffer, &info) {
             return Ok(buffer);
         }
         self.member.stats().repacked += 1;
-        repacked(&buffer, &info).ok_or_else(|| {
+        packing::packed(&buffer, &info).ok_or_else(|| {
             gst::element_imp_error!(self, gst::StreamError::Format, ("A frame's planes cannot be copied"));
             gst::FlowError::Error
         })
     }
-}
-
-fn repacked(buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> Option<gst::Buffer> {
-    let mut packed = gst::Buffer::with_size(info.size()).ok()?;
-    {
-        let packed = packed.get_mut()?;
-        let from = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).ok()?;
-        let mut to = gst_video::VideoFrameRef::from_buffer_ref_writable(packed, info).ok()?;
-        from.copy(&mut to).ok()?;
-    }
-    let writable = packed.get_mut()?;
-    let kept = gst::BufferCopyFlags::FLAGS | gst::BufferCopyFlags::TIMESTAMPS | gst::BufferCopyFlags::META;
-    buffer.copy_into(writable, kept, ..).ok()?;
-    // The copied layout description is the old one; the caps describe the new one.
-    while let Some(meta) = writable.meta_mut::<gst_video::VideoMeta>() {
-        meta.remove().ok()?;
-    }
-    Some(packed)
 }

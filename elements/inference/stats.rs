@@ -20,13 +20,16 @@ pub(super) struct Stats {
     /// Waiting when downstream took nothing more.
     pub(super) refused: u64,
     pub(super) flushed: u64,
+    /// Results that no frame carries, because a newer one came first.
+    pub(super) superseded: u64,
     /// Regions that were looked at, that an earlier look served, and that had to wait.
     regions: [u64; 3],
     skipped: [u64; Skip::ALL.len()],
     preprocess: Histogram,
     run: Histogram,
     decode: Histogram,
-    total: Histogram,
+    /// Times that buffers were held until all of their frames were looked at.
+    held: Histogram,
     age: Histogram,
 }
 
@@ -51,7 +54,19 @@ impl Stats {
         self.preprocess.record(times.preprocess);
         self.run.record(times.run);
         self.decode.record(times.decode);
-        self.total.record(times.preprocess + times.run + times.decode);
+    }
+
+    /// Counts frames that could not enter the line.
+    pub(super) fn turn_away(&mut self, why: gst::FlowError, frames: u64) {
+        match why {
+            gst::FlowError::Flushing => self.flushed += frames,
+            _ => self.refused += frames,
+        }
+    }
+
+    /// Counts a buffer that entered the line and had its results at these times.
+    pub(super) fn hold(&mut self, entered: u64, end: u64) {
+        self.held.record(end.saturating_sub(entered));
     }
 
     /// Counts the age of a result that came with a later frame, in nanoseconds.
@@ -59,13 +74,13 @@ impl Stats {
         self.age.record(age);
     }
 
-    /// The time within which 95 of 100 frames are inferred, in nanoseconds.
-    pub(super) fn usual_time(&self) -> u64 {
-        self.total.quantile(0.95)
+    /// The time within which 95 of 100 buffers have their results, in nanoseconds.
+    pub(super) fn usual_hold(&self) -> u64 {
+        self.held.quantile(0.95)
     }
 
     /// The read-only property `stats`.
-    pub(super) fn to_structure(&self, level: usize) -> gst::Structure {
+    pub(super) fn to_structure(&self, level: u64) -> gst::Structure {
         let mut structure = gst::Structure::builder("application/x-nvp-inference-stats")
             .field("frames-in", self.frames_in)
             .field("inferred", self.inferred)
@@ -81,7 +96,8 @@ impl Stats {
             .field("repacked", self.repacked)
             .field("dropped-downstream", self.refused)
             .field("dropped-flush", self.flushed)
-            .field("in-flight", level as u64)
+            .field("superseded", self.superseded)
+            .field("in-flight", level)
             .build();
         // A frame that goes on before its result may be inferred yet: it is counted by what becomes of it.
         let counted = Skip::ALL.iter().zip(self.skipped).filter(|(reason, _)| **reason != Skip::Async);

@@ -24,6 +24,15 @@ struct Known {
     channel: Arc<Channel>,
 }
 
+/// What came in with a buffer.
+#[derive(Default)]
+pub(super) struct Admitted {
+    /// Its frames, in order.
+    pub(super) tasks: Vec<Task>,
+    /// Streams that ended in it: they are given up once its frames are on their way.
+    pub(super) ended: Vec<Arc<Channel>>,
+}
+
 /// The streams by the number of their pad.
 #[derive(Default)]
 pub(super) struct Streams(BTreeMap<u32, Known>);
@@ -38,7 +47,8 @@ impl Streams {
 }
 
 fn end(channel: &Channel, leave: impl Fn(u64)) {
-    channel.mailbox.close();
+    let dropped = channel.mailbox.close();
+    channel.member.stats().flushed += dropped;
     let seat = channel.seat();
     if seat != 0 {
         leave(seat);
@@ -90,12 +100,17 @@ impl NvpInference {
         }
     }
 
+    /// Gives up streams that have ended.
+    pub(super) fn end_streams(&self, ended: &[Arc<Channel>]) {
+        ended.iter().for_each(|channel| end(channel, |seat| self.retire(seat)));
+    }
+
     /// Decides which frames of a batch are inferred: one task for each frame, in order.
     pub(super) fn admit_batch(
         &self,
         buffer: &gst::BufferRef,
         arrived: u64,
-    ) -> Result<Vec<Task>, gst::FlowError> {
+    ) -> Result<Admitted, gst::FlowError> {
         let Some(batch) = BatchMeta::get(buffer) else {
             gst::element_imp_error!(
                 self,
@@ -104,19 +119,22 @@ impl NvpInference {
             );
             return Err(gst::FlowError::Error);
         };
-        let mut tasks = Vec::new();
+        let Admitted { mut tasks, mut ended } = Admitted::default();
         for BatchItem { stream, content } in batch.to_owned().items {
             match content {
-                BatchContent::Frame(frame) => tasks.push(self.admit_part(&stream, &frame, arrived)),
-                BatchContent::Event(event) => self.see(&stream, &event),
-                BatchContent::Released => self.forget(stream.pad()),
+                BatchContent::Frame(frame) => {
+                    let known = self.known(&stream, &mut ended);
+                    tasks.push(self.admit_part(known, &frame, arrived));
+                }
+                BatchContent::Event(event) => self.see(&stream, &event, &mut ended),
+                BatchContent::Released => self.forget(stream.pad(), &mut ended),
             }
         }
-        Ok(tasks)
+        Ok(Admitted { tasks, ended })
     }
 
-    fn admit_part(&self, stream: &BatchStream, frame: &gst::Buffer, arrived: u64) -> Task {
-        let Known { layout, segment, channel, .. } = self.known(stream);
+    fn admit_part(&self, known: Known, frame: &gst::Buffer, arrived: u64) -> Task {
+        let Known { layout, segment, channel, .. } = known;
         let Some(layout) = layout else {
             return Task { channel, work: Work::Settled(Verdict::Skipped(Skip::Format)) };
         };
@@ -124,14 +142,19 @@ impl NvpInference {
         self.admit_frame(&channel, frame, layout, time, arrived)
     }
 
-    fn see(&self, stream: &BatchStream, event: &gst::EventRef) {
+    fn see(&self, stream: &BatchStream, event: &gst::EventRef, ended: &mut Vec<Arc<Channel>>) {
         match event.type_() {
-            gst::EventType::StreamStart => self.forget(stream.pad()),
+            gst::EventType::StreamStart => {
+                self.member.flow.try_again();
+                self.forget(stream.pad(), ended);
+            }
+            gst::EventType::Eos => self.forget(stream.pad(), ended),
             gst::EventType::FlushStop => {
+                self.member.flow.try_again();
                 let channel = self.find(stream.pad()).map(|known| known.channel);
                 if let Some(channel) = channel {
-                    lock(&channel.scheduler).restart();
-                    let dropped = channel.mailbox.flush();
+                    channel.restart();
+                    let dropped = self.flush_mailbox(&channel);
                     self.member.stats().flushed += dropped;
                 }
             }
@@ -144,14 +167,12 @@ impl NvpInference {
     }
 
     /// The stream of this pad has ended or another one begins.
-    fn forget(&self, pad: u32) {
+    fn forget(&self, pad: u32, ended: &mut Vec<Arc<Channel>>) {
         let known = lock(&self.stream).streams.as_mut().and_then(|streams| streams.0.remove(&pad));
-        if let Some(known) = known {
-            end(&known.channel, |seat| self.retire(seat));
-        }
+        ended.extend(known.map(|known| known.channel));
     }
 
-    fn known(&self, stream: &BatchStream) -> Known {
+    fn known(&self, stream: &BatchStream, ended: &mut Vec<Arc<Channel>>) -> Known {
         let known = self.find(stream.pad());
         match known {
             Some(known) if known.stream.is_same(stream) => known,
@@ -159,10 +180,8 @@ impl NvpInference {
                 let layout = if former.caps() == stream.caps() { layout } else { self.layout(stream) };
                 self.learn(stream, layout, channel)
             }
-            former => {
-                if former.is_some() {
-                    self.forget(stream.pad());
-                }
+            _ => {
+                self.forget(stream.pad(), ended);
                 self.learn(stream, self.layout(stream), self.open_channel(stream))
             }
         }

@@ -175,12 +175,38 @@ pub(super) struct Channel {
     pub(super) mailbox: Mailbox,
     /// Its number in the pool: of its mailbox, or of the line that its frames are in.
     pub(super) seat: AtomicU64,
+    /// Why frames failed since the last one that did not, as far as people were told.
+    complaints: Mutex<Vec<String>>,
 }
+
+/// The most reasons for failures that people are told of until a frame does not fail.
+const MOST_COMPLAINTS: usize = 8;
 
 impl Channel {
     pub(super) fn new(member: Arc<Member>, name: Option<Arc<str>>) -> Self {
-        let (scheduler, gate, cascade, feed, mailbox, seat) = Default::default();
-        Self { member, name, scheduler, gate, cascade, feed, mailbox, seat }
+        let (scheduler, gate, cascade, feed, mailbox, seat, complaints) = Default::default();
+        Self { member, name, scheduler, gate, cascade, feed, mailbox, seat, complaints }
+    }
+
+    /// Begins to count frames anew.
+    pub(super) fn restart(&self) {
+        lock(&self.scheduler).restart();
+        *lock(&self.gate) = Gate::default();
+    }
+
+    /// Whether people are to be told of a failure: of each reason once, until a frame does not fail.
+    pub(super) fn complains_first_of(&self, why: &str) -> bool {
+        let mut complaints = lock(&self.complaints);
+        let first = complaints.len() < MOST_COMPLAINTS && !complaints.iter().any(|known| known == why);
+        if first {
+            complaints.push(why.to_owned());
+        }
+        first
+    }
+
+    /// A frame did not fail.
+    pub(super) fn forget_complaints(&self) {
+        lock(&self.complaints).clear();
     }
 
     /// Its number in the pool.

@@ -70,6 +70,8 @@ pub struct Left {
 #[derive(Debug)]
 pub struct Former<F, E> {
     policy: Policy,
+    /// Streams are expected to speak.
+    watching: bool,
     lines: BTreeMap<StreamKey, Line<F, E>>,
     /// Last words of streams that are gone.
     parting: VecDeque<(StreamKey, E)>,
@@ -93,6 +95,7 @@ impl<F, E> Former<F, E> {
     pub fn new(policy: Policy) -> Self {
         Self {
             policy,
+            watching: true,
             lines: BTreeMap::new(),
             parting: VecDeque::new(),
             next_key: 0,
@@ -110,6 +113,13 @@ impl<F, E> Former<F, E> {
     /// Changes the rules from the next batch on.
     pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
+    }
+
+    /// Begins to watch for silence as if all streams had just spoken, or stops it: nobody speaks while time stands still.
+    /// A new former watches.
+    pub fn watch(&mut self, watching: bool, now: u64) {
+        self.watching = watching;
+        self.lines.values_mut().for_each(|line| line.last = line.last.max(now));
     }
 
     /// Adds a stream. A `live` one loses old frames rather than wait.
@@ -144,6 +154,11 @@ impl<F, E> Former<F, E> {
         if let Some(line) = self.lines.get_mut(&key) {
             line.clear(keep);
         }
+    }
+
+    /// Drops the frames that wait of all streams, because nobody wants any more; events, ends among them, go on.
+    pub fn drop_frames(&mut self) {
+        self.lines.values_mut().for_each(Line::drop_frames);
     }
 
     /// Takes a frame in. `time` says when it is, if it says so.
@@ -241,7 +256,7 @@ impl<F, E> Former<F, E> {
 
     /// Appends the streams that have become silent by now, each once until it speaks again. They are not waited for.
     pub fn silent(&mut self, now: u64, out: &mut Vec<StreamKey>) {
-        let silence = self.policy.silence;
+        let silence = self.silence();
         for (key, line) in &mut self.lines {
             if line.silent_at(silence).is_some_and(|at| now >= at) {
                 (line.silent, line.left_out) = (true, true);
@@ -250,14 +265,14 @@ impl<F, E> Former<F, E> {
         }
     }
 
-    /// True when a stream has ended, whether or not its end has left.
-    pub fn has_ended(&self, key: StreamKey) -> bool {
-        self.lines.get(&key).is_some_and(|line| line.ended)
-    }
-
     /// True when there are streams and all of them have ended and left.
     pub fn is_over(&self) -> bool {
         !self.lines.is_empty() && self.parting.is_empty() && self.lines.values().all(|line| line.over)
+    }
+
+    /// True when nothing waits of a stream.
+    pub fn is_drained(&self, key: StreamKey) -> bool {
+        self.lines.get(&key).is_none_or(Line::is_empty)
     }
 
     /// How many streams there are.
@@ -299,8 +314,13 @@ impl<F, E> Former<F, E> {
         Some(since.saturating_add(self.policy.max_latency))
     }
 
+    /// As [`Policy::silence`].
+    fn silence(&self) -> u64 {
+        if self.watching { self.policy.silence } else { 0 }
+    }
+
     fn silence_due(&self) -> Option<u64> {
-        self.lines.values().filter_map(|line| line.silent_at(self.policy.silence)).min()
+        self.lines.values().filter_map(|line| line.silent_at(self.silence())).min()
     }
 
     fn batch_size(&self) -> usize {
@@ -355,5 +375,6 @@ impl Counts {
         self.served += other.served;
         self.overflow += other.overflow;
         self.flushed += other.flushed;
+        self.unwanted += other.unwanted;
     }
 }

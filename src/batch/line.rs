@@ -17,6 +17,8 @@ pub struct Counts {
     pub overflow: u64,
     /// Frames that were dropped by a flush or with their stream.
     pub flushed: u64,
+    /// Frames that were dropped because nobody wanted any more.
+    pub unwanted: u64,
 }
 
 /// A frame or an event of a stream, in its order.
@@ -148,6 +150,12 @@ impl<F, E> Line<F, E> {
         self.counts.served += 1;
         self.since = self.head().map_or(self.since, |(_, arrived)| arrived);
         Some(frame)
+    }
+
+    /// Drops the frames that wait, which nobody wants; the events stay.
+    pub(super) fn drop_frames(&mut self) {
+        self.counts.unwanted += std::mem::take(&mut self.frames) as u64;
+        self.waiting.retain(|waiting| matches!(waiting, Waiting::Event(_)));
     }
 
     /// Drops the frames that wait, and the events that are not to be kept.

@@ -20,7 +20,8 @@
 //! that asks for less than its share gets all it asks for (max-min fairness).
 //!
 //! **What is dropped.** A live stream whose queue is full loses its oldest frame; any other one has to wait. Events are
-//! never dropped and never overtake, or are overtaken by, a frame of their stream.
+//! never dropped and never overtake, or are overtaken by, a frame of their stream. When nobody wants frames any more
+//! they are dropped ([`Former::drop_frames`]), and events go on, so that who listens hears the streams end.
 
 mod former;
 mod line;
@@ -45,6 +46,20 @@ pub struct Policy {
     pub capacity: usize,
     /// Nanoseconds without a frame after which a stream counts as silent; 0 for never.
     pub silence: u64,
+}
+
+impl Policy {
+    /// What has to be raised, and how far, for frames of one time to leave together where those of some streams come up to
+    /// `spread` nanoseconds after those of others, whose frames come every `interval` nanoseconds (0 when that is not
+    /// known). `None` when nothing has to, or times do not matter.
+    pub fn bridge(&self, spread: u64, interval: u64) -> Option<Self> {
+        let tolerance = self.tolerance?;
+        // The frame that was waited for takes no place.
+        let frames = spread.checked_div(interval).map_or(0, |frames| frames as usize + 1);
+        let max_latency = self.max_latency.max(spread);
+        let needed = Self { max_latency, capacity: self.capacity.max(frames), ..*self };
+        (spread > tolerance && needed != *self).then_some(needed)
+    }
 }
 
 impl Default for Policy {

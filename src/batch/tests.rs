@@ -85,6 +85,50 @@ fn files_wait_once_for_a_stalled_one_and_live_streams_until_it_is_silent() {
 }
 
 #[test]
+fn streams_that_come_later_are_bridged_by_latency_and_room() {
+    let policy = Policy { tolerance: Some(10 * MS), ..Policy::default() };
+    let (spread, interval) = (200 * MS, 40 * MS);
+    assert_eq!(Policy::default().bridge(spread, interval), None, "times do not matter");
+    assert_eq!(policy.bridge(5 * MS, interval), None);
+    let needed = policy.bridge(spread, interval).unwrap();
+    assert_eq!((needed.max_latency, needed.capacity), (spread, 6));
+    assert_eq!(needed.bridge(spread, interval), None);
+    assert_eq!(policy.bridge(spread, 0).map(|needed| needed.capacity), Some(policy.capacity));
+    // So it is: of two cameras at one rate the second one is late.
+    for (policy, together) in [(policy, 0), (needed, 16)] {
+        let (mut former, keys) = former(policy, 2, true);
+        let mut pairs = 0;
+        for now in (0..20 * interval + spread).step_by(MS as usize) {
+            for (key, lateness) in [(keys[0], 0), (keys[1], spread)] {
+                if let Some(time) = now.checked_sub(lateness).filter(|time| time.is_multiple_of(interval)) {
+                    former.push_frame(key, (0, time), Some(time), now).unwrap();
+                }
+            }
+            while former.next(now) == Next::Leave {
+                pairs += usize::from(former.take(now, &mut Vec::new()).frames == 2);
+            }
+        }
+        assert!(pairs >= together && (together > 0 || pairs == 0), "{pairs} pairs with {policy:?}");
+    }
+}
+
+#[test]
+fn nobody_is_silent_while_nobody_is_listened_to() {
+    let (mut former, keys) = former(Policy::default(), 1, true);
+    former.watch(false, 0);
+    let silent = |former: &mut Former<_, _>, now| {
+        let mut silent = Vec::new();
+        former.silent(now, &mut silent);
+        silent
+    };
+    assert_eq!((former.next(0), silent(&mut former, 9000 * MS)), (Next::Wait(None), vec![]));
+    former.watch(true, 9000 * MS);
+    assert_eq!(former.next(9000 * MS), Next::Wait(Some(11_000 * MS)));
+    assert_eq!(silent(&mut former, 10_999 * MS), []);
+    assert_eq!(silent(&mut former, 11_000 * MS), [keys[0]]);
+}
+
+#[test]
 fn nobody_asks_a_file_before_the_batch_in_front_has_left() {
     let (mut former, keys) = former(Policy::default(), 2, false);
     for key in &keys {
@@ -153,10 +197,27 @@ fn an_end_that_a_flush_takes_away_was_none() {
             assert_eq!(taken(&mut former, 0), ["0:end"]);
         }
         former.flush(keys[0], |_| false);
-        assert_eq!((former.has_ended(keys[0]), former.is_over()), (left, left));
+        assert_eq!(former.is_over(), left);
         former.remove(keys[0], "gone");
         assert_eq!(taken(&mut former, 0).is_empty(), left, "a last word, unless its end was one");
     }
+}
+
+#[test]
+fn streams_end_though_nobody_wants_their_frames() {
+    let (mut former, keys) = former(Policy::default(), 2, false);
+    push(&mut former, keys[0], 0, 0).unwrap();
+    former.push_event(keys[0], "tags", Mark::None).unwrap();
+    push(&mut former, keys[0], 1, 0).unwrap();
+    former.push_event(keys[0], "end", Mark::End).unwrap();
+    push(&mut former, keys[1], 0, 0).unwrap();
+    former.drop_frames();
+    assert_eq!(former.next(0), Next::Leave);
+    assert_eq!(taken(&mut former, 0), ["0:tags", "0:end"]);
+    former.push_event(keys[1], "end", Mark::End).unwrap();
+    assert_eq!(taken(&mut former, 0), ["1:end"]);
+    assert!(former.is_over());
+    assert_eq!(former.total(), Counts { accepted: 3, unwanted: 3, ..Counts::default() });
 }
 
 #[test]
@@ -170,7 +231,7 @@ fn files_have_to_wait_and_cameras_lose_what_is_old() {
     assert_eq!(taken(&mut cameras, 9), ["0:2"]);
     assert_eq!(
         cameras.counts(keys[0]).unwrap().0,
-        Counts { accepted: 4, served: 1, overflow: 2, flushed: 0 }
+        Counts { accepted: 4, served: 1, overflow: 2, ..Counts::default() }
     );
     let events = (0..300).filter(|_| files.push_event(keys[0], "tags", Mark::None).is_ok()).count();
     assert_eq!(events, 256, "events are bounded, too");
@@ -209,6 +270,7 @@ enum Step {
     Event(usize),
     Flush(usize),
     Remove(usize),
+    DropFrames,
     Add(bool),
     Take,
     Pass(u64),
@@ -220,6 +282,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0usize..6).prop_map(Step::Event),
         1 => (0usize..6).prop_map(Step::Flush),
         1 => (0usize..6).prop_map(Step::Remove),
+        1 => Just(Step::DropFrames),
         1 => any::<bool>().prop_map(Step::Add),
         6 => Just(Step::Take),
         4 => (1u64..100).prop_map(Step::Pass),
@@ -267,6 +330,7 @@ proptest! {
                     prop_assert!(former.push_event(key, (key, number), Mark::None).is_ok());
                 }
                 Step::Flush(i) => former.flush(streams[i % streams.len()].0, |(_, number)| number.is_multiple_of(2)),
+                Step::DropFrames => former.drop_frames(),
                 Step::Remove(i) if streams.len() > 1 => {
                     let (key, _) = streams.remove(i % streams.len());
                     former.remove(key, (key, number));
@@ -304,7 +368,7 @@ proptest! {
             }
             let total = former.total();
             let waiting: u64 = streams.iter().map(|(key, _)| former.counts(*key).unwrap().1 as u64).sum();
-            prop_assert_eq!(total.accepted, total.served + total.overflow + total.flushed + waiting);
+            prop_assert_eq!(total.accepted, total.served + total.overflow + total.flushed + total.unwanted + waiting);
             prop_assert_eq!(total.overflow, dropped);
             prop_assert!(streams.iter().all(|(key, _)| former.counts(*key).unwrap().1 <= policy.capacity));
         }

@@ -52,6 +52,18 @@ fn a_silent_stream_is_reported_and_left_out_and_comes_back() {
 }
 
 #[test]
+fn nobody_is_silent_in_pause() {
+    let rig = Rig::new("silence=50");
+    rig.pipeline.set_state(gst::State::Paused).unwrap();
+    let _camera = rig.stream(0, true);
+    std::thread::sleep(Duration::from_millis(150));
+    rig.message("nvp-stream-started", 0);
+    assert!(rig.pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Element]).is_none());
+    rig.play();
+    rig.message("nvp-stream-silent", 0);
+}
+
+#[test]
 fn a_file_that_stalls_costs_the_others_one_latency() {
     let rig = Rig::playing("max-latency=200 silence=0");
     let [talks, _stalls] = [0, 1].map(|number| rig.stream(number, false));
@@ -135,6 +147,106 @@ fn the_latency_is_that_of_the_slowest_live_stream_and_the_batch() {
     rig.mux.set_property("max-latency", 50u32);
     assert!(bus.pop_filtered(&[gst::MessageType::Latency]).is_some());
     assert_eq!(latency().1, gst::ClockTime::from_mseconds(57));
+}
+
+#[test]
+fn streams_that_come_too_late_to_leave_together_are_told_of_once() {
+    for (properties, fits) in [
+        ("", true),
+        ("sync=pts", false),
+        ("sync=pts max-latency=200 queue-size=6", true),
+        ("sync=pts max-latency=200 queue-size=5", false),
+    ] {
+        let rig = Rig::playing(properties);
+        let late = rig.late(1, 207);
+        let streams = [rig.stream(0, true), late];
+        streams[1].begin();
+        let mut query = gst::query::Latency::new();
+        for _ in 0..2 {
+            assert!(rig.mux.static_pad("src").unwrap().query(&mut query));
+        }
+        let bus = rig.pipeline.bus().unwrap();
+        let mut warned = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]));
+        if let Some(message) = warned.next().filter(|_| !fits) {
+            let gst::MessageView::Warning(warning) = message.view() else { unreachable!("filtered") };
+            let text = warning.error().message().to_owned();
+            assert!(text.contains("200 ms later") && text.contains("queue-size to 6"), "{text}");
+        } else {
+            assert!(fits, "{properties}");
+        }
+        assert!(warned.next().is_none(), "{properties}");
+    }
+}
+
+#[test]
+fn upstream_is_told_what_is_held_and_that_any_layout_will_do() {
+    let rig = Rig::playing("queue-size=3");
+    let stream = rig.stream(0, false);
+    let caps = stream.sink.current_caps().unwrap();
+    let mut query = gst::query::Allocation::new(Some(&caps), true);
+    assert!(stream.pad.peer_query(&mut query));
+    assert!(query.find_allocation_meta::<gst_video::VideoMeta>().is_some());
+    let pools: Vec<_> = query.allocation_pools().map(|(_, size, least, most)| (size, least, most)).collect();
+    assert_eq!(pools, [(16, 5, 0)]);
+}
+
+#[test]
+fn a_stream_is_drained_when_its_frames_have_left() {
+    let rig = Rig::playing("max-latency=600000 silence=0 queue-size=3");
+    let [drained, other] = [0, 1].map(|number| rig.stream(number, false));
+    assert!(drained.pad.peer_query(&mut gst::query::Drain::new()), "there is nothing");
+    drained.send(0);
+    let asks = std::thread::spawn(move || (drained.pad.peer_query(&mut gst::query::Drain::new()), drained));
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(!asks.is_finished());
+    other.send(0);
+    let (answer, drained) = asks.join().unwrap();
+    assert!(answer);
+    assert!(rig.log.of(0).contains(&"0".to_owned()), "it has left");
+    drained.send(40);
+    let (pad, sink) = (drained.pad.clone(), drained.sink.clone());
+    let asks = std::thread::spawn(move || pad.peer_query(&mut gst::query::Drain::new()));
+    std::thread::sleep(Duration::from_millis(30));
+    rig.mux.release_request_pad(&sink);
+    assert!(!asks.join().unwrap(), "it cannot be");
+}
+
+/// Frames with rows of eight bytes, of which four are pixels.
+#[test]
+fn a_branch_that_reads_no_other_layout_gets_that_of_the_caps() {
+    for (reads, size) in [(false, 16), (true, 32)] {
+        let rig = Rig::playing("max-latency=10");
+        let stream = rig.stream(0, false);
+        rig.log.wait_for(0, "Segment");
+        let (sender, sizes) = std::sync::mpsc::channel();
+        let pad = rig.demux.static_pad("src_0").unwrap();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            sender.send(info.buffer().unwrap().size()).unwrap();
+            gst::PadProbeReturn::Ok
+        });
+        let sink = pad.peer().unwrap();
+        sink.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
+            match info.query_mut().map(|q| q.view_mut()) {
+                Some(gst::QueryViewMut::Allocation(allocation)) => {
+                    if reads {
+                        allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
+                    }
+                    gst::PadProbeReturn::Handled
+                }
+                _ => gst::PadProbeReturn::Ok,
+            }
+        });
+        for ms in [0, 40] {
+            let mut frame = gst::Buffer::from_mut_slice(vec![0u8; 32]);
+            let writable = frame.get_mut().unwrap();
+            writable.set_pts(gst::ClockTime::from_mseconds(ms));
+            let (flags, format) = (gst_video::VideoFrameFlags::empty(), gst_video::VideoFormat::Gray8);
+            gst_video::VideoMeta::add_full(writable, flags, format, 4, 4, &[0], &[8]).unwrap();
+            stream.pad.push(frame).unwrap();
+            assert_eq!(sizes.recv_timeout(LIMIT), Ok(size));
+        }
+        assert_eq!(rig.stat::<u64>(&rig.demux, "repacked"), if reads { 0 } else { 2 });
+    }
 }
 
 #[test]

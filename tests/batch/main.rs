@@ -1,6 +1,7 @@
 //! `nvpbatchmux` and `nvpbatchdemux`: what goes in on a pad comes out on its pad, whatever happens to the others.
 
 mod churn;
+mod example;
 mod flow;
 mod identity;
 mod rig;

@@ -123,13 +123,22 @@ impl Rig {
 
     /// A stream that has said nothing yet.
     pub(crate) fn pad(&self, number: u32, live: bool) -> Source {
+        self.pad_with(number, live, 7)
+    }
+
+    /// A live one that is so many milliseconds late, and has said nothing yet.
+    pub(crate) fn late(&self, number: u32, latency: u64) -> Source {
+        self.pad_with(number, true, latency)
+    }
+
+    fn pad_with(&self, number: u32, live: bool, late: u64) -> Source {
         let sink = self.mux.request_pad_simple(&format!("sink_{number}")).expect("a pad for the asking");
         let heard = Arc::new(Log::default());
         let log = heard.clone();
         let pad = gst::Pad::builder(gst::PadDirection::Src)
             .query_function(move |pad, parent, query| match query.view_mut() {
                 gst::QueryViewMut::Latency(latency) => {
-                    latency.set(live, gst::ClockTime::from_mseconds(7), gst::ClockTime::NONE);
+                    latency.set(live, gst::ClockTime::from_mseconds(late), gst::ClockTime::NONE);
                     true
                 }
                 gst::QueryViewMut::Duration(duration) => {

@@ -114,6 +114,19 @@ fn a_stream_may_begin_after_the_end_and_the_output_begins_again() {
 }
 
 #[test]
+fn an_output_that_was_kept_alive_ends_when_it_is_not_any_more() {
+    let rig = Rig::playing("max-latency=10 keep-alive=true");
+    let stream = rig.stream(0, false);
+    stream.push(0).unwrap();
+    assert!(stream.eos());
+    rig.log.wait_for(0, "removed");
+    // By then the muxer has seen that there is nothing to do.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    rig.mux.set_property("keep-alive", false);
+    rig.eos();
+}
+
+#[test]
 fn a_released_stream_ends_and_its_number_may_be_used_again() {
     let rig = Rig::playing("max-latency=10");
     let [first, second] = [0, 1].map(|number| rig.stream(number, false));
@@ -134,6 +147,22 @@ fn a_released_stream_ends_and_its_number_may_be_used_again() {
     rig.log.wait_for(1, "removed");
     assert!(again.eos());
     rig.log.wait_for(0, "Eos");
+}
+
+#[test]
+fn an_end_is_reported_once_though_a_flush_takes_it_away_before_the_release() {
+    let rig = Rig::playing("max-latency=600000 silence=0");
+    let [first, _second] = [0, 1].map(|number| rig.stream(number, false));
+    rig.log.wait_for(0, "Segment");
+    first.push(0).unwrap();
+    assert!(first.eos());
+    assert_eq!(rig.message("nvp-stream-ended", 0).get::<String>("reason").unwrap(), "eos");
+    first.sink.send_event(gst::event::FlushStart::new());
+    rig.release(&first);
+    rig.log.wait_for(0, "removed");
+    let bus = rig.pipeline.bus().unwrap();
+    let mut rest = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Element]));
+    assert!(rest.all(|message| message.structure().unwrap().name() != "nvp-stream-ended"));
 }
 
 #[test]
@@ -164,6 +193,38 @@ fn a_flush_empties_one_stream() {
     assert_eq!(lines, ["FlushStart", "FlushStop", "Segment", "1000"]);
     assert!(!rig.log.of(1).iter().any(|line| line.starts_with("Flush")));
     assert_eq!(rig.stat::<u64>(&rig.mux, "dropped-flush"), 2);
+}
+
+/// A branch whose queue is full holds the batches up, and is the one that is to be emptied.
+#[test]
+fn a_seek_in_pause_shows_the_place() {
+    init();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/models/batch_open.onnx");
+    let infer = format!("nvpinference model=\"{model}\" !");
+    for between in ["", "queue max-size-buffers=1 !", &infer] {
+        let launch = format!(
+            "videotestsrc ! video/x-raw,format=RGB,width=96,height=64,framerate=25/1 ! nvpbatchmux name=mux ! {between} \
+             nvpbatchdemux name=demux ! queue max-size-buffers=3 ! fakesink name=sink sync=true enable-last-sample=true"
+        );
+        let pipeline = gst::parse::launch(&launch).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let (mux, demux) = (pipeline.by_name("mux").unwrap(), pipeline.by_name("demux").unwrap());
+        let rig = Rig { pipeline, mux, demux, log: Default::default() };
+        let limit = gst::ClockTime::try_from(crate::rig::LIMIT).unwrap();
+        let sink = rig.pipeline.by_name("sink").unwrap();
+        let shown = || {
+            let sample = sink.property::<Option<gst::Sample>>("last-sample");
+            sample.and_then(|sample| sample.buffer()?.pts()).map(gst::ClockTime::seconds)
+        };
+        rig.pipeline.set_state(gst::State::Paused).unwrap();
+        rig.pipeline.state(limit).0.unwrap();
+        assert_eq!(shown(), Some(0), "{launch}");
+        for place in [10, 5, 20, 0, 7] {
+            let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+            rig.pipeline.seek_simple(flags, gst::ClockTime::from_seconds(place)).unwrap();
+            rig.pipeline.state(limit).0.unwrap();
+            assert_eq!(shown(), Some(place), "{launch}");
+        }
+    }
 }
 
 #[test]

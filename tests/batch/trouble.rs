@@ -203,6 +203,32 @@ fn who_has_had_enough_may_take_what_begins_anew() {
     rig.log.wait(0, |lines| lines.len() == 4);
 }
 
+/// Each branch ends after frames of its own, and its queue remembers that; the sources would go on for ever.
+#[test]
+fn branches_that_have_had_enough_end_the_pipeline() {
+    init();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/models/batch_open.onnx");
+    let infer = format!("nvpinference model=\"{model}\" !");
+    let source = "videotestsrc ! video/x-raw,format=RGB,width=96,height=64 ! mux.";
+    let branch = |number, frames| {
+        format!("demux.src_{number} ! queue ! identity eos-after={frames} ! fakesink async=false")
+    };
+    for between in ["", "queue !", &infer] {
+        let (first, second) = (branch(0, 10), branch(1, 30));
+        for streams in [format!("{source} {first}"), format!("{source} {source} {first} {second}")] {
+            let launch = format!("nvpbatchmux name=mux ! {between} nvpbatchdemux name=demux {streams}");
+            let pipeline = gst::parse::launch(&launch).unwrap().downcast::<gst::Pipeline>().unwrap();
+            let (mux, demux) = (pipeline.by_name("mux").unwrap(), pipeline.by_name("demux").unwrap());
+            let rig = Rig { pipeline, mux, demux, log: Arc::default() };
+            rig.play();
+            rig.eos();
+            until(|| rig.demux.num_src_pads() == 0);
+            let of = |name| rig.stat::<u64>(&rig.mux, name);
+            assert_eq!(of("accepted"), of("served") + of("dropped-downstream"), "{launch}");
+        }
+    }
+}
+
 /// What a program has to do when a source fails: take it out, and the rest goes on.
 #[test]
 fn a_source_that_fails_is_taken_out() {

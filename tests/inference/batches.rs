@@ -142,6 +142,10 @@ fn a_failure_marks_its_frame_and_no_other_stream() {
     let warned = rig.bus.pop_filtered(&[gst::MessageType::Warning]).expect("a warning names the stream");
     let gst::MessageView::Warning(warning) = warned.view() else { unreachable!("filtered") };
     assert!(warning.error().message().starts_with("Stream camera 4: Model "), "{warning:?}");
+    assert!(rig.bus.pop_filtered(&[gst::MessageType::Warning]).is_none(), "once is enough");
+    rig.pass(vec![cameras[1].frame(3, COLOR)]);
+    rig.pass(vec![cameras[1].frame(4, [250; 3])]);
+    assert!(rig.bus.pop_filtered(&[gst::MessageType::Warning]).is_some(), "it worked meanwhile");
     assert!(rig.bus.pop_filtered(&[gst::MessageType::Error]).is_none());
 }
 
@@ -243,6 +247,120 @@ fn batches_go_on_at_once_when_the_model_works_beside_them() {
     assert_eq!(rig.stat("instance-users"), 4, "one for each stream, and one for frames without a batch");
     rig.pass(vec![BatchItem::released(cameras[1].stream.clone())]);
     assert_eq!(rig.stat("instance-users"), 3);
+}
+
+fn eos(camera: &Camera) -> BatchItem {
+    BatchItem::event(camera.stream.clone(), gst::event::Eos::new())
+}
+
+#[test]
+fn a_stream_that_ends_leaves_nothing_behind() {
+    let mut rig = rig("batch_open.onnx", &[("mode", "async")]);
+    for pad in 0..10 {
+        let camera = camera(pad, "RGB", SIZE);
+        rig.pass(vec![camera.frame(0, COLOR)]);
+        assert_eq!(rig.stat("instance-users"), 2);
+        rig.pass(vec![eos(&camera)]);
+        assert_eq!(rig.stat("instance-users"), 1, "its own alone");
+    }
+}
+
+#[test]
+fn the_last_frame_has_what_is_known_before_its_stream_ends() {
+    let start = |camera: &Camera| {
+        BatchItem::event(camera.stream.clone(), gst::event::StreamStart::new("camera/again"))
+    };
+    for end in [eos, start] {
+        let mut rig = rig("batch_open.onnx", &[("mode", "async")]);
+        let camera = camera(0, "RGB", SIZE);
+        rig.pass(vec![camera.frame(0, COLOR)]);
+        let begun = std::time::Instant::now();
+        while rig.stat("instance-in-flight") > 0 || rig.stat("instance-runs") == 0 {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(20));
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        let frames = rig.pass(vec![camera.frame(1, COLOR), end(&camera)]);
+        assert_color(&detections(&frames[0]).expect("the result of the one before"), 0.003);
+        assert_eq!((rig.stat("skipped-queue"), rig.stat("inferred"), rig.stat("dropped-flush")), (0, 1, 1));
+    }
+}
+
+#[test]
+fn a_flushed_stream_has_one_place_in_the_queue() {
+    let mut rig = rig("slow.onnx", &[("mode", "async"), ("workers", "1")]);
+    let cameras = cameras();
+    for index in 0..4 {
+        let flush = BatchItem::event(cameras[0].stream.clone(), gst::event::FlushStop::new(true));
+        rig.pass(vec![flush, cameras[0].frame(index, COLOR), cameras[1].frame(index, COLOR)]);
+    }
+    assert!(rig.stat("instance-in-flight") <= 4, "of each stream one in the model and one in the queue");
+    rig.element.set_state(gst::State::Ready).unwrap();
+    assert_eq!((rig.stat("frames-in"), rig.outcomes()), (8, 8));
+}
+
+#[test]
+fn the_latency_is_that_of_all_frames_of_a_batch() {
+    let mut rig = rig("slow.onnx", &[("workers", "1")]);
+    let cameras: Vec<_> = (0..4).map(|pad| camera(pad, "RGB", SIZE)).collect();
+    let begun = std::time::Instant::now();
+    rig.pass(cameras.iter().map(|camera| camera.frame(0, COLOR)).collect());
+    let took = begun.elapsed().as_nanos() as u64;
+    let latency = rig.harness.query_latency().unwrap().nseconds();
+    assert!(2 * latency > took, "{took} ns for four runs, and the latency is {latency} ns");
+}
+
+#[test]
+fn every_frame_of_a_batch_is_accounted_for() {
+    for mode in ["sync", "async"] {
+        let mut rig = rig("slow.onnx", &[("mode", mode), ("workers", "1")]);
+        let cameras = cameras();
+        let push = |rig: &mut Rig, index| {
+            let frames = cameras.iter().map(|camera| camera.frame(index, COLOR)).collect();
+            rig.harness.push(batch(frames)).unwrap();
+        };
+        push(&mut rig, 0);
+        push(&mut rig, 1);
+        rig.harness.push_event(gst::event::FlushStart::new());
+        rig.harness.push_event(gst::event::FlushStop::new(true));
+        rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        push(&mut rig, 2);
+        push(&mut rig, 3);
+        rig.element.set_state(gst::State::Ready).unwrap();
+        assert_eq!((rig.stat("frames-in"), rig.outcomes()), (12, 12), "{mode}");
+    }
+}
+
+#[test]
+fn frames_that_downstream_does_not_want_are_counted_and_events_go_on() {
+    for mode in ["sync", "async"] {
+        let mut rig = rig("batch_open.onnx", &[("mode", mode)]);
+        let [first, second, _] = cameras();
+        let src = rig.element.static_pad("src").unwrap();
+        // What goes on is told, and what has frames is enough.
+        let (sender, told) = std::sync::mpsc::channel();
+        src.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let Some(gst::PadProbeData::Buffer(buffer)) = &info.data else { unreachable!("a buffer probe") };
+            let batch = BatchMeta::get(buffer).unwrap().to_owned();
+            let frames = batch.frames().count();
+            sender.send((frames, batch.items.len() - frames)).unwrap();
+            info.flow_res = if frames > 0 { Err(gst::FlowError::Eos) } else { Ok(gst::FlowSuccess::Ok) };
+            gst::PadProbeReturn::Handled
+        });
+        let mut pushed = 0;
+        while rig.harness.push(batch(vec![first.frame(pushed, COLOR), second.frame(pushed, COLOR)])).is_ok() {
+            pushed += 1;
+            assert!(pushed < 1000, "{mode}");
+        }
+        assert_eq!(rig.harness.push(batch(vec![eos(&first)])), Ok(gst::FlowSuccess::Ok), "{mode}");
+        let limit = std::time::Duration::from_secs(20);
+        while told.recv_timeout(limit).unwrap() != (0, 1) {}
+        let start = gst::event::StreamStart::new("camera/again");
+        let again = vec![BatchItem::event(first.stream.clone(), start), first.frame(0, COLOR)];
+        let _ = rig.harness.push(batch(again));
+        assert_eq!(told.recv_timeout(limit), Ok((1, 1)), "{mode}: what begins anew is asked again");
+        rig.element.set_state(gst::State::Ready).unwrap();
+        assert_eq!(rig.stat("frames-in"), rig.outcomes(), "{mode}");
+    }
 }
 
 #[test]

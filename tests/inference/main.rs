@@ -140,6 +140,16 @@ impl Rig {
         self.element.property::<gst::Structure>("stats").get(name).unwrap()
     }
 
+    /// What became of frames, all in all.
+    fn outcomes(&self) -> u64 {
+        let stats = self.element.property::<gst::Structure>("stats");
+        let is_one = |name: &str| {
+            ["inferred", "failed", "superseded"].contains(&name)
+                || ["skipped-", "dropped-"].iter().any(|kind| name.starts_with(kind))
+        };
+        stats.iter().filter(|(name, _)| is_one(name)).map(|(_, count)| count.get::<u64>().unwrap()).sum()
+    }
+
     /// The first error on the bus: its text.
     fn error(&self) -> String {
         error_on(&self.bus)

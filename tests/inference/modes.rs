@@ -63,6 +63,29 @@ fn an_asynchronous_model_holds_nothing_up_and_its_result_says_how_old_it_is() {
 }
 
 #[test]
+fn every_frame_is_accounted_for() {
+    for (model, mode) in
+        [("slow.onnx", "sync"), ("slow.onnx", "async"), ("yolov8.onnx", "sync"), ("yolov8.onnx", "async")]
+    {
+        let mut rig = rig(model, &[("mode", mode), ("workers", "1"), ("interval", "1")]);
+        for round in 0..3 {
+            for _ in 0..3 {
+                let frame = rig.frame(COLOR);
+                rig.harness.push(frame).unwrap();
+            }
+            if round < 2 {
+                rig.harness.push_event(gst::event::FlushStart::new());
+                rig.harness.push_event(gst::event::FlushStop::new(true));
+                let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+                rig.harness.push_event(gst::event::Segment::new(&segment));
+            }
+        }
+        rig.element.set_state(gst::State::Ready).unwrap();
+        assert_eq!((rig.stat("frames-in"), rig.outcomes()), (9, 9), "{model} {mode}");
+    }
+}
+
+#[test]
 fn an_asynchronous_model_survives_flushes_and_restarts() {
     let mut rig = rig("yolov8.onnx", &[("mode", "async")]);
     for _ in 0..20 {
