@@ -72,6 +72,7 @@ where
                 |this| this.see(&event).is_ok() && gst::Pad::event_default(pad, Some(&*this.obj()), event),
             )
         })
+        .iterate_internal_links_function(|_pad, parent| across(parent, "src"))
         .flags(flags)
         .build();
     let src = gst::Pad::builder_from_template(&template("src"))
@@ -82,7 +83,14 @@ where
                 |this| this.take(&event) || gst::Pad::event_default(pad, Some(&*this.obj()), event),
             )
         })
+        .iterate_internal_links_function(|_pad, parent| across(parent, "sink"))
         .flags(flags)
         .build();
     (sink, src)
+}
+
+/// The pad on the other side. An element may have more pads: by default each would have a say in what passes between these.
+fn across(parent: Option<&gst::Object>, name: &str) -> gst::Iterator<gst::Pad> {
+    let element = parent.and_then(|parent| parent.downcast_ref::<gst::Element>());
+    gst::Iterator::from_vec(element.and_then(|element| element.static_pad(name)).into_iter().collect())
 }

@@ -1,5 +1,6 @@
 //! `nvpviewstate`: what it says of the camera, held against scenes whose truth is known.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
 use gst::glib;
@@ -607,4 +608,42 @@ fn what_ails_the_picture_is_told() {
         let last = (0..20).map(|i| view(&mut harness, plain(i * 40))).last().unwrap();
         assert_eq!(last.reason.as_deref(), Some(told));
     }
+}
+
+/// A source of telemetry, linked to a new pad of the element, and how many events about lateness it gets.
+fn telemetry_source(element: &gst::Element) -> (gst::Pad, Arc<AtomicU64>) {
+    let caps = gst::Caps::new_empty_simple("application/x-onvif-metadata");
+    let (direction, presence) = (gst::PadDirection::Src, gst::PadPresence::Always);
+    let template = gst::PadTemplate::new("src", direction, presence, &caps).unwrap();
+    let leaks = Arc::<AtomicU64>::default();
+    let counted = leaks.clone();
+    let source = gst::Pad::builder_from_template(&template)
+        .event_function(move |_, _, event| {
+            counted.fetch_add(u64::from(event.type_() == gst::EventType::Qos), Ordering::Relaxed);
+            true
+        })
+        .build();
+    source.set_active(true).unwrap();
+    source.link(&element.request_pad_simple("telemetry").unwrap()).unwrap();
+    (source, leaks)
+}
+
+#[test]
+fn telemetry_has_no_part_in_what_the_video_negotiates() {
+    init();
+    let element = gst::ElementFactory::make("nvpviewstate").build().unwrap();
+    let (_source, leaks) = telemetry_source(&element);
+    let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
+    harness.play();
+    harness.set_src_caps_str(CAPS);
+    let caps = element.static_pad("src").unwrap().query_caps(None);
+    assert!(caps.can_intersect(&CAPS.parse::<gst::Caps>().unwrap()), "{caps}");
+    let sink = element.static_pad("sink").unwrap().query_caps(None);
+    assert!(sink.can_intersect(&CAPS.parse::<gst::Caps>().unwrap()), "{sink}");
+    view(&mut harness, squares(0, 0));
+    let late = gst::event::Qos::new(gst::QOSType::Underflow, 0.5, 0, gst::ClockTime::ZERO);
+    harness.push_upstream_event(late);
+    let seen = std::iter::from_fn(|| harness.try_pull_upstream_event());
+    assert_eq!(seen.filter(|event| event.type_() == gst::EventType::Qos).count(), 1);
+    assert_eq!(leaks.load(Ordering::Relaxed), 0);
 }

@@ -243,6 +243,7 @@ impl ElementImpl for NvpViewState {
                     },
                 )
             })
+            .iterate_internal_links_function(|_pad, _parent| gst::Iterator::from_vec(Vec::new()))
             .build();
         element.add_pad(&pad).ok()?;
         Some(pad)
