@@ -12,12 +12,9 @@ pub(super) trait MetaFilter: ElementImpl
 where
     Self::Type: IsA<gst::Element>,
 {
-    /// Looks at an event on its way downstream, before it is forwarded.
-    ///
-    /// # Errors
-    /// The event is then refused.
-    fn see(&self, _event: &gst::Event) -> Result<(), gst::FlowError> {
-        Ok(())
+    /// Looks at an event on its way downstream, before it is forwarded; false refuses it.
+    fn see(&self, _event: &gst::Event) -> bool {
+        true
     }
 
     /// Takes an event on its way upstream; true ends its way here.
@@ -69,7 +66,7 @@ where
             T::catch_panic_pad_function(
                 parent,
                 || false,
-                |this| this.see(&event).is_ok() && gst::Pad::event_default(pad, Some(&*this.obj()), event),
+                |this| this.see(&event) && gst::Pad::event_default(pad, Some(&*this.obj()), event),
             )
         })
         .iterate_internal_links_function(|_pad, parent| across(parent, "src"))

@@ -186,13 +186,13 @@ impl ElementImpl for NvpReplay {
 }
 
 impl MetaFilter for NvpReplay {
-    fn see(&self, event: &gst::Event) -> Result<(), gst::FlowError> {
+    fn see(&self, event: &gst::Event) -> bool {
         if event.type_() == gst::EventType::Eos {
             self.report();
-            return Ok(());
+            return true;
         }
         let mut state = lock(&self.state);
-        let Some(state) = state.as_mut() else { return Ok(()) };
+        let Some(state) = state.as_mut() else { return true };
         match event.view() {
             gst::EventView::Caps(caps) => state.set_caps(caps.caps()),
             gst::EventView::Segment(segment) => {
@@ -202,7 +202,7 @@ impl MetaFilter for NvpReplay {
             gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => state.frames = 0,
             _ => {}
         }
-        Ok(())
+        true
     }
 
     fn handle(&self, mut buffer: gst::Buffer) -> Result<gst::Buffer, gst::FlowError> {
