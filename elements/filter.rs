@@ -12,12 +12,9 @@ pub(super) trait MetaFilter: ElementImpl
 where
     Self::Type: IsA<gst::Element>,
 {
-    /// Looks at an event on its way downstream, before it is forwarded.
-    ///
-    /// # Errors
-    /// The event is then refused.
-    fn see(&self, _event: &gst::Event) -> Result<(), gst::FlowError> {
-        Ok(())
+    /// Looks at an event on its way downstream, before it is forwarded; false refuses it.
+    fn see(&self, _event: &gst::Event) -> bool {
+        true
     }
 
     /// Takes an event on its way upstream; true ends its way here.
@@ -69,9 +66,10 @@ where
             T::catch_panic_pad_function(
                 parent,
                 || false,
-                |this| this.see(&event).is_ok() && gst::Pad::event_default(pad, Some(&*this.obj()), event),
+                |this| this.see(&event) && gst::Pad::event_default(pad, Some(&*this.obj()), event),
             )
         })
+        .iterate_internal_links_function(|_pad, parent| across(parent, "src"))
         .flags(flags)
         .build();
     let src = gst::Pad::builder_from_template(&template("src"))
@@ -82,7 +80,14 @@ where
                 |this| this.take(&event) || gst::Pad::event_default(pad, Some(&*this.obj()), event),
             )
         })
+        .iterate_internal_links_function(|_pad, parent| across(parent, "sink"))
         .flags(flags)
         .build();
     (sink, src)
+}
+
+/// The pad on the other side. An element may have more pads: by default each would have a say in what passes between these.
+fn across(parent: Option<&gst::Object>, name: &str) -> gst::Iterator<gst::Pad> {
+    let element = parent.and_then(|parent| parent.downcast_ref::<gst::Element>());
+    gst::Iterator::from_vec(element.and_then(|element| element.static_pad(name)).into_iter().collect())
 }

@@ -11,9 +11,11 @@ PTZ_SIZE = (640, 360)
 # Pixels at that size by which the way to the previous frame may miss the picture's corners.
 MOST_MEDIAN, MOST_P90 = 0.15, 0.5
 LEAST_STILL, LEAST_MOVING = 0.98, 0.90
-# Pixels by which the way from one picture to another may miss, on average over what both show. The goal is 3.0; the
-# fifth picture found in the fourth is at 3.6.
-MOST_PAIR = 4.0
+# Of the frames of a moving camera so many have to say which way: those that do not are no misses, but no success either.
+LEAST_TOLD = 0.95
+# Pixels by which the way from one picture to another may miss, on average over what both show. The bound fails the check;
+# the goal is what was aimed at, and one pair, the fifth picture found in the fourth at 3.6, does not reach it.
+MOST_PAIR, GOAL_PAIR = 4.0, 3.0
 BOAT = "homography/boat"
 # Pairs of so large a change of scale that they share a sixth of the picture may be refused, but not told wrongly.
 LEAST_OVERLAP = 0.25
@@ -59,8 +61,11 @@ def corner_miss(way, exact):
 def check_steps(e):
     views = watch(e, clip(e, "ptz/street_steps.mp4"))
     ways, states = truth(e, "street_steps")
+    moving = [(i, view) for i, view in enumerate(views[1:]) if states[i + 1] == "moving"]
     misses = [corner_miss(pixels(view["to_previous"], PTZ_SIZE), np.linalg.inv(ways[i]) @ ways[i + 1])
-              for i, view in enumerate(views[1:]) if view["to_previous"] and states[i + 1] == "moving"]
+              for i, view in moving if view["to_previous"]]
+    told = len(misses) / max(1, len(moving))
+    e.say("street_steps", f"{told:.3f} of {len(moving)} moving frames say which way, at least {LEAST_TOLD}", told >= LEAST_TOLD)
     median, high = np.percentile(misses, [50, 90])
     e.say("street_steps", f"{len(misses)} ways of a moving camera, corners missed by {median:.3f} px, p90 {high:.3f}, at most {MOST_MEDIAN} "
           f"and {MOST_P90}", median <= MOST_MEDIAN and high <= MOST_P90)
@@ -127,7 +132,7 @@ def check_boat(e):
             if DOUBTFUL not in (a, b) and (found or overlap >= LEAST_OVERLAP):
                 ok = found and mean <= MOST_PAIR
                 told = f"missed by {mean:.2f} px on average" if found else "not found"
-                e.say(f"boat {b} in {a}", f"{told}, at most {MOST_PAIR}", ok)
+                e.say(f"boat {b} in {a}", f"{told}, at most {MOST_PAIR} (goal {GOAL_PAIR})", ok)
     table("One picture found in another, pixels at full size", ["pair", "overlap", "mean miss", "largest"], rows)
 
 

@@ -244,3 +244,37 @@ fn poses_go_ahead_of_their_frames() {
     // Each frame knows the first pose that is not before it.
     assert_eq!(pans, [vec![1.0], vec![3.0], vec![4.0], vec![5.0]]);
 }
+
+#[test]
+fn poses_are_told_in_the_running_time_of_their_segment() {
+    let file =
+        File::new("seek.csv", "time,pan,tilt,zoom\n0,0,0,1\n1,1,0,1\n2,2,0,1\n3,3,0,1\n4,4,0,1\n5,5,0,1\n");
+    let element = replay(&file);
+    let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
+    harness.play();
+    harness.set_src_caps_str(CAPS);
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    segment.set_start(gst::ClockTime::from_mseconds(2500));
+    segment.set_stop(gst::ClockTime::from_mseconds(3500));
+    segment.set_time(gst::ClockTime::from_mseconds(2500));
+    segment.set_base(gst::ClockTime::from_seconds(10));
+    harness.push_event(gst::event::Segment::new(&segment));
+    while harness.try_pull_event().is_some() {}
+    for ms in [2500, 3400] {
+        let mut buffer = gst::Buffer::with_size(10_000).unwrap();
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(ms));
+        harness.push_and_pull(buffer).unwrap();
+    }
+    let events = std::iter::from_fn(|| harness.try_pull_event());
+    let poses = events.filter(|event| event.type_() == gst::EventType::CustomDownstream);
+    let told = |event: gst::Event| {
+        let told = event.structure().unwrap();
+        (told.get::<f64>("pan").unwrap(), told.get::<u64>("running-time").unwrap() / 1_000_000)
+    };
+    assert_eq!(poses.map(told).collect::<Vec<_>>(), [(2.0, 10_000), (3.0, 10_500), (4.0, 11_000)]);
+    drop(harness);
+    element.set_state(gst::State::Null).unwrap();
+    let stats = element.property::<gst::Structure>("stats");
+    let count = |name| stats.get::<u64>(name).unwrap();
+    assert_eq!((count("records"), count("matched"), count("unused-records")), (6, 3, 3));
+}

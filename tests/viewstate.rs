@@ -1,5 +1,6 @@
 //! `nvpviewstate`: what it says of the camera, held against scenes whose truth is known.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
 use gst::glib;
@@ -23,9 +24,13 @@ fn init() {
 
 /// Plays a scene of 25 frames a second at 640x360: view and truth of each frame, and the messages.
 fn play(source: &str, view: &str) -> (Vec<(View, TrueView)>, Vec<gst::Structure>) {
+    play_at(25, source, view)
+}
+
+fn play_at(rate: u32, source: &str, view: &str) -> (Vec<(View, TrueView)>, Vec<gst::Structure>) {
     init();
     let launch = format!(
-        "nvptestsrc seed=3 {source} ! video/x-raw,format=I420,width=640,height=360,framerate=25/1 \
+        "nvptestsrc seed=3 {source} ! video/x-raw,format=I420,width=640,height=360,framerate={rate}/1 \
          ! nvpviewstate name=view {view} ! fakesink"
     );
     let pipeline = gst::parse::launch(&launch).unwrap().downcast::<gst::Pipeline>().unwrap();
@@ -129,7 +134,27 @@ fn a_cut_opens_an_epoch() {
     let epochs = frames.windows(2).enumerate().filter(|(_, w)| w[0].0.epoch != w[1].0.epoch);
     assert_eq!(epochs.map(|(i, _)| i + 1).collect::<Vec<_>>(), cuts);
     assert_eq!(reasons(&news, "nvp-view-epoch"), ["cut", "cut"]);
-    assert!(frames.iter().all(|(view, _)| view.validity == Validity::Valid));
+    // The frame after shows that it is a view.
+    assert!(frames.iter().all(|(view, t)| (view.validity == Validity::Valid) == (t.cut == 0)));
+}
+
+#[test]
+fn at_two_frames_a_second_a_move_is_still_one_epoch() {
+    let (frames, news) = play_at(2, "camera=ptz num-buffers=40", "");
+    let moves = frames.windows(2).filter(|w| w[0].1.moved == 0 && w[1].1.moved == 1).count() as u64;
+    assert!(moves >= 2 && frames.last().unwrap().1.moved == 0, "{moves}");
+    assert_eq!(frames.last().unwrap().0.epoch, moves, "{news:?}");
+    // Once a move has left an epoch, nothing holds before the camera rests.
+    let (mut rest, mut left) = (0, 0);
+    for (view, truth) in &frames {
+        if truth.moved == 0 {
+            rest = view.epoch;
+        } else if view.epoch != rest {
+            left += 1;
+            assert_ne!(view.validity, Validity::Valid, "{view:?}");
+        }
+    }
+    assert!(left > 0);
 }
 
 #[test]
@@ -196,6 +221,14 @@ fn every_threshold_counts() {
     assert_eq!(pan(&[("compensate-rotation", "0")], 5).reason.as_deref(), Some("rotation"));
     assert_eq!(pan(&[("compensate-zoom", "0")], 5).reason.as_deref(), Some("zoom"));
     assert_eq!(pan(&[("segment-zoom", "0")], 5).epoch, 1);
+    for (confidence, reason) in [("0.9", None), ("0.99", Some("low-confidence"))] {
+        let told = [("estimator", "ptz"), ("field-of-view", "60"), ("compensate-confidence", confidence)];
+        let (element, mut harness) = rig(&told);
+        // Between two poses nobody is certain.
+        (0..20_u64).for_each(|i| assert!(tell(&element, 0.5 * (i as f64).clamp(5.0, 15.0), i * 40 + 20)));
+        let last = (0..20).map(|i| view(&mut harness, squares(0, i * 40))).last().unwrap();
+        assert_eq!(last.reason.as_deref(), reason, "{confidence}");
+    }
 }
 
 #[test]
@@ -230,7 +263,8 @@ fn bad_input() {
     assert_eq!((back.motion, back.validity, back.epoch), (Motion::Stable, Validity::Valid, 0));
     // A frame shorter than its caps say is passed on.
     let short = view(&mut harness, gst::Buffer::from_mut_slice(vec![1u8; 10]));
-    assert_eq!(short.motion, Motion::Unknown);
+    assert_eq!((short.motion, short.epoch), (Motion::Unknown, 0));
+    assert_ne!(short.validity, Validity::Valid);
     // Another size in mid-stream, down to a single pixel.
     for size in [(640_usize, 360), (1, 1), (33, 500)] {
         let caps = format!("video/x-raw,format=GRAY8,width={},height={},framerate=25/1", size.0, size.1);
@@ -239,6 +273,7 @@ fn bad_input() {
         for _ in 0..3 {
             let out = view(&mut harness, gst::Buffer::from_mut_slice(vec![90u8; stride * size.1]));
             assert_eq!(out.motion, Motion::Unknown, "{size:?}");
+            assert_ne!(out.validity, Validity::Valid, "{size:?}");
         }
     }
 }
@@ -324,14 +359,19 @@ fn bad_telemetry_is_refused_once_aloud() {
     let gst::MessageView::Warning(warning) = warning.view() else { unreachable!() };
     let text = warning.error().to_string();
     assert!(text.contains("pan, tilt and zoom have to be finite numbers"), "{text}");
-    let good = gst::Structure::builder("nvp-ptz").field("pan", 3i32).field("running-time", 0u64).build();
+    let good = gst::Structure::builder("nvp-ptz")
+        .field("pan", 3i32)
+        .field("tilt", 0.0)
+        .field("running-time", 0u64)
+        .build();
     assert!(harness.push_upstream_event(gst::event::CustomUpstream::new(good)));
     assert_eq!(view(&mut harness, plain(0)).ptz.unwrap().pan, 3.0);
 }
 
 #[test]
 fn onvif_metadata_on_its_own_pad() {
-    let (element, mut harness) = rig(&[("estimator", "ptz"), ("onvif-pan", "90")]);
+    let units = [("onvif-pan", "90"), ("onvif-tilt", "-45"), ("onvif-zoom", "21")];
+    let (element, mut harness) = rig(&[&[("estimator", "ptz")][..], &units].concat());
     let bus = gst::Bus::new();
     element.set_bus(Some(&bus));
     let pad = element.request_pad_simple("telemetry").unwrap();
@@ -343,7 +383,7 @@ fn onvif_metadata_on_its_own_pad() {
     let document = |x: &str| {
         format!(
             "<tt:MetadataStream xmlns:tt=\"http://www.onvif.org/ver10/schema\"><tt:PTZ><tt:PTZStatus><tt:Position>\
-             <tt:PanTilt x=\"{x}\" y=\"0\"/></tt:Position></tt:PTZStatus></tt:PTZ></tt:MetadataStream>"
+             <tt:PanTilt x=\"{x}\" y=\"0.2\"/><tt:Zoom x=\"0.1\"/></tt:Position></tt:PTZStatus></tt:PTZ></tt:MetadataStream>"
         )
     };
     let push = |text: &str, ms: u64| {
@@ -357,6 +397,7 @@ fn onvif_metadata_on_its_own_pad() {
     push(&document("left"), 100);
     let told = view(&mut harness, plain(40)).ptz.unwrap();
     assert!((told.pan - 49.5).abs() < 1e-9, "half way between two: {told:?}");
+    assert!((told.tilt + 9.0).abs() < 1e-9 && (told.zoom - 3.0).abs() < 1e-9, "{told:?}");
     assert_eq!((stat(&element, "telemetry-taken"), stat(&element, "telemetry-refused")), (2, 2));
     assert_eq!(bus.iter_filtered(&[gst::MessageType::Warning]).count(), 1);
     element.release_request_pad(&pad);
@@ -472,9 +513,14 @@ fn a_learned_view_is_known_when_the_camera_returns() {
     }
     let presets: std::collections::BTreeSet<_> = frames.iter().map(|(_, truth)| truth.preset).collect();
     assert_eq!(names.len(), presets.len(), "{:?}", names.keys());
-    // A cut back to a known view says so at once.
-    let returns = news.iter().filter(|s| s.name() == "nvp-view-epoch" && s.has_field("preset")).count();
-    assert!(returns >= 1, "{news:?}");
+    // A cut back to a known view says so as soon as the picture rests.
+    let named = |name: &'static str| news.iter().filter(move |s| s.name() == name);
+    let time = |s: &gst::Structure| s.get::<u64>("running-time").unwrap();
+    let at_once = named("nvp-view-preset").filter(|preset| {
+        named("nvp-view-epoch").any(|epoch| time(preset).checked_sub(time(epoch)) == Some(40_000_000))
+    });
+    let at_once = at_once.count();
+    assert!(at_once >= 1, "{news:?}");
 }
 
 #[test]
@@ -495,7 +541,7 @@ fn a_preset_of_a_file_is_known_by_its_picture() {
     let file = File::new("presets.json", &json);
     let (frames, news) = play("camera=cut num-buffers=300", &format!("presets=\"{}\"", file.text()));
     assert!(frames.iter().any(|(_, truth)| truth.preset != 0));
-    for (view, truth) in &frames {
+    for (view, truth) in frames.iter().filter(|(_, truth)| truth.cut == 0) {
         assert_eq!(view.preset.as_deref(), (truth.preset == 0).then_some("street"));
     }
     assert_eq!(news[0].name(), "nvp-view-preset");
@@ -607,4 +653,168 @@ fn what_ails_the_picture_is_told() {
         let last = (0..20).map(|i| view(&mut harness, plain(i * 40))).last().unwrap();
         assert_eq!(last.reason.as_deref(), Some(told));
     }
+}
+
+/// A source of telemetry, linked to a new pad of the element, and how many events about lateness it gets.
+fn telemetry_source(element: &gst::Element) -> (gst::Pad, Arc<AtomicU64>) {
+    let caps = gst::Caps::new_empty_simple("application/x-onvif-metadata");
+    let (direction, presence) = (gst::PadDirection::Src, gst::PadPresence::Always);
+    let template = gst::PadTemplate::new("src", direction, presence, &caps).unwrap();
+    let leaks = Arc::<AtomicU64>::default();
+    let counted = leaks.clone();
+    let source = gst::Pad::builder_from_template(&template)
+        .event_function(move |_, _, event| {
+            counted.fetch_add(u64::from(event.type_() == gst::EventType::Qos), Ordering::Relaxed);
+            true
+        })
+        .build();
+    source.set_active(true).unwrap();
+    source.link(&element.request_pad_simple("telemetry").unwrap()).unwrap();
+    (source, leaks)
+}
+
+#[test]
+fn telemetry_has_no_part_in_what_the_video_negotiates() {
+    init();
+    let element = gst::ElementFactory::make("nvpviewstate").build().unwrap();
+    let (_source, leaks) = telemetry_source(&element);
+    let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
+    harness.play();
+    harness.set_src_caps_str(CAPS);
+    let caps = element.static_pad("src").unwrap().query_caps(None);
+    assert!(caps.can_intersect(&CAPS.parse::<gst::Caps>().unwrap()), "{caps}");
+    let sink = element.static_pad("sink").unwrap().query_caps(None);
+    assert!(sink.can_intersect(&CAPS.parse::<gst::Caps>().unwrap()), "{sink}");
+    view(&mut harness, squares(0, 0));
+    let late = gst::event::Qos::new(gst::QOSType::Underflow, 0.5, 0, gst::ClockTime::ZERO);
+    harness.push_upstream_event(late);
+    let seen = std::iter::from_fn(|| harness.try_pull_upstream_event());
+    assert_eq!(seen.filter(|event| event.type_() == gst::EventType::Qos).count(), 1);
+    assert_eq!(leaks.load(Ordering::Relaxed), 0);
+}
+
+/// A pose as an event; what is `None` is left out.
+fn event(pan: Option<f64>, tilt: Option<f64>, zoom: Option<f64>, ms: u64) -> gst::Event {
+    let told = gst::Structure::builder("nvp-ptz").field("running-time", ms * 1_000_000);
+    let told = told.field_if_some("pan", pan).field_if_some("tilt", tilt).field_if_some("zoom", zoom);
+    gst::event::CustomUpstream::new(told.build())
+}
+
+#[test]
+fn what_was_never_told_is_not_made_up() {
+    let (element, mut harness) = rig(&[("estimator", "ptz"), ("scene-health", "false")]);
+    harness.push_upstream_event(event(None, None, Some(2.0), 0));
+    assert_eq!(view(&mut harness, plain(0)).ptz, None);
+    assert_eq!((stat(&element, "telemetry-taken"), stat(&element, "telemetry-refused")), (0, 1));
+    harness.push_upstream_event(event(Some(40.0), Some(-5.0), None, 40));
+    let told = view(&mut harness, plain(40));
+    assert_eq!(told.ptz.map(|ptz| (ptz.pan, ptz.tilt, ptz.zoom)), Some((40.0, -5.0, 2.0)));
+    assert_eq!(told.epoch, 0);
+    // What comes late says nothing of what is left out later.
+    harness.push_upstream_event(event(Some(20.0), Some(9.0), None, 20));
+    harness.push_upstream_event(event(Some(41.0), None, None, 80));
+    let told = view(&mut harness, plain(80)).ptz.unwrap();
+    assert_eq!((told.pan, told.tilt, told.zoom), (41.0, -5.0, 2.0));
+    // Nor does what was told before time began anew.
+    harness.push_event(gst::event::FlushStart::new());
+    harness.push_event(gst::event::FlushStop::new(true));
+    harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    harness.push_upstream_event(event(None, Some(1.0), None, 0));
+    assert_eq!(view(&mut harness, plain(0)).ptz, None);
+}
+
+#[test]
+fn a_time_is_a_number_of_nanoseconds_or_refused() {
+    let pose = || gst::Structure::builder("nvp-ptz").field("pan", 3.0).field("tilt", 0.0);
+    for (told, taken) in [
+        (pose().build(), true),
+        (pose().field("running-time", 40_000_000_u64).build(), true),
+        (pose().field("running-time", 40_000_000_i64).build(), true),
+        (pose().field("running-time", 40_000_000_i32).build(), true),
+        (pose().field("running-time", u64::MAX).build(), true),
+        (pose().field("running-time", -1_i64).build(), false),
+        (pose().field("running-time", -1_i32).build(), false),
+        (pose().field("running-time", "now").build(), false),
+        (pose().field("running-time", f64::NAN).build(), false),
+    ] {
+        let (element, mut harness) = rig(&[("estimator", "ptz")]);
+        view(&mut harness, plain(0));
+        let text = told.to_string();
+        harness.push_upstream_event(gst::event::CustomUpstream::new(told));
+        let counts = (stat(&element, "telemetry-taken"), stat(&element, "telemetry-refused"));
+        assert_eq!(counts, (u64::from(taken), u64::from(!taken)), "{text}");
+        assert_eq!(view(&mut harness, plain(40)).ptz.is_some(), taken, "{text}");
+    }
+}
+
+#[test]
+fn telemetry_may_run_far_ahead_of_the_video() {
+    let (element, mut harness) = rig(&[("estimator", "ptz"), ("scene-health", "false")]);
+    for i in 0..5000_u64 {
+        tell(&element, i as f64 / 100.0, i * 40);
+    }
+    assert_eq!(stat(&element, "telemetry-taken") + stat(&element, "telemetry-refused"), 5000);
+    assert!(stat(&element, "telemetry-refused") > 0, "memory is bounded");
+    let first: Vec<_> = (0..5).map(|i| view(&mut harness, plain(i * 40)).ptz.map(|ptz| ptz.pan)).collect();
+    assert_eq!(first, [0.0, 0.01, 0.02, 0.03, 0.04].map(Some));
+    // Where nobody asks, what the video has passed is forgotten all the same.
+    let (element, mut harness) = rig(&[]);
+    for i in 0..5000_u64 {
+        tell(&element, 1.0, i * 40);
+        if i.is_multiple_of(100) {
+            view(&mut harness, plain(i * 40));
+        }
+    }
+    assert_eq!(stat(&element, "telemetry-refused"), 0);
+}
+
+/// A frame of another place than [`squares`], of the height that is given.
+fn elsewhere(height: usize, ms: u64) -> gst::Buffer {
+    let pixel = |i: usize| {
+        let (x, y) = (i % 320 + 77, i / 320 + 31);
+        ((x / 13 * 11 + y / 7 * 5) * 2_246_822_519 % 241) as u8
+    };
+    let mut buffer = gst::Buffer::from_mut_slice((0..320 * height).map(pixel).collect::<Vec<u8>>());
+    buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(ms));
+    buffer
+}
+
+#[test]
+fn another_scene_after_an_interruption_is_another_epoch() {
+    let size = "video/x-raw,format=GRAY8,width=320,height=240,framerate=25/1";
+    for interruption in ["size", "unread", "estimator"] {
+        let (element, mut harness) = rig(&[]);
+        for i in 0..30 {
+            view(&mut harness, squares(0, i * 40));
+        }
+        let mut height = 180;
+        match interruption {
+            "size" => {
+                harness.push_event(gst::event::Caps::new(&size.parse::<gst::Caps>().unwrap()));
+                height = 240;
+            }
+            "unread" => {
+                view(&mut harness, gst::Buffer::from_mut_slice(vec![1u8; 10]));
+            }
+            _ => {
+                element.set_property_from_str("estimator", "none");
+                view(&mut harness, squares(0, 1200));
+                element.set_property_from_str("estimator", "visual");
+            }
+        }
+        let views: Vec<_> = (31..80).map(|i| view(&mut harness, elsewhere(height, i * 40))).collect();
+        let holds = |view: &&View| view.epoch == 0 && view.validity == Validity::Valid;
+        assert_eq!(views.iter().filter(holds).count(), 0, "{interruption}");
+        let last = views.last().unwrap();
+        assert_eq!((last.epoch, last.validity), (1, Validity::Valid), "{interruption}");
+    }
+    // The same scene goes on, even at another size.
+    let (_element, mut harness) = rig(&[]);
+    for i in 0..30 {
+        view(&mut harness, squares(0, i * 40));
+    }
+    view(&mut harness, gst::Buffer::from_mut_slice(vec![1u8; 10]));
+    let back: Vec<_> = (31..60).map(|i| view(&mut harness, squares(3, i * 40))).collect();
+    assert!(back.iter().skip(1).all(|view| (view.epoch, view.validity) == (0, Validity::Valid)));
+    assert!((shift(&back[28]) + 3.0 / 320.0).abs() < 0.001, "{}", shift(&back[28]));
 }

@@ -199,12 +199,12 @@ impl ElementImpl for NvpEvents {
 }
 
 impl MetaFilter for NvpEvents {
-    fn see(&self, event: &gst::Event) -> Result<(), gst::FlowError> {
+    fn see(&self, event: &gst::Event) -> bool {
         if let gst::EventView::StreamStart(start) = event.view() {
             self.feed.begin(start.stream_id());
         }
         let mut state = lock(&self.state);
-        let Some(State { engine, clock, .. }) = state.as_mut() else { return Ok(()) };
+        let Some(State { engine, clock, .. }) = state.as_mut() else { return true };
         match event.view() {
             gst::EventView::Caps(caps) => clock.set_caps(caps.caps()),
             gst::EventView::Segment(segment) => clock.set_segment(segment.segment()),
@@ -215,7 +215,7 @@ impl MetaFilter for NvpEvents {
             }
             _ => {}
         }
-        Ok(())
+        true
     }
 
     fn handle(&self, mut buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {

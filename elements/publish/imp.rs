@@ -227,7 +227,7 @@ impl ElementImpl for Publish {
 }
 
 impl MetaFilter for Publish {
-    fn see(&self, event: &gst::Event) -> Result<(), gst::FlowError> {
+    fn see(&self, event: &gst::Event) -> bool {
         match event.view() {
             gst::EventView::StreamStart(e) => {
                 self.with_stream(|s| s.start(e.stream_id()));
@@ -236,7 +236,7 @@ impl MetaFilter for Publish {
                 gst::debug!(CAT, imp = self, "Caps {}", e.caps());
                 if self.with_stream(|s| s.set_caps(e.caps())) == Some(false) {
                     gst::error!(CAT, imp = self, "Caps without width and height: {}", e.caps());
-                    return Err(gst::FlowError::NotNegotiated);
+                    return false;
                 }
             }
             gst::EventView::Segment(e) => {
@@ -250,7 +250,7 @@ impl MetaFilter for Publish {
             gst::EventView::Eos(_) => self.drain(),
             _ => (),
         }
-        Ok(())
+        true
     }
 
     fn handle(&self, buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {

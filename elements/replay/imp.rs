@@ -1,4 +1,4 @@
-// Locks: `settings` and `state` are never held together, and neither across a push or a message.
+// Locks: `settings`, `state` and `last_run` are never held together, and none across a push or a message.
 
 use std::fs;
 use std::path::PathBuf;
@@ -49,11 +49,22 @@ struct State {
     size: (u32, u32),
     rate: Option<(u64, u64)>,
     segment: gst::FormattedSegment<gst::ClockTime>,
-    /// The pose that comes next.
+    /// The pose that comes next, and which were told.
     pose: usize,
+    told: Vec<bool>,
     /// Buffers so far.
     frames: u64,
     unmatched: u64,
+}
+
+/// What the property `stats` says.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    records: u64,
+    matched: u64,
+    unmatched: u64,
+    clamped: u64,
+    duplicates: u64,
 }
 
 #[derive(Default)]
@@ -61,6 +72,8 @@ pub struct NvpReplay {
     pads: std::sync::OnceLock<(gst::Pad, gst::Pad)>,
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
+    /// The counts of the last run, once it has ended.
+    last_run: Mutex<Counts>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -179,20 +192,23 @@ impl ElementImpl for NvpReplay {
         }
         let result = self.parent_change_state(transition);
         if transition == gst::StateChange::PausedToReady {
-            *lock(&self.state) = None;
+            let ended = lock(&self.state).take();
+            if let Some(state) = ended {
+                *lock(&self.last_run) = state.counts();
+            }
         }
         result
     }
 }
 
 impl MetaFilter for NvpReplay {
-    fn see(&self, event: &gst::Event) -> Result<(), gst::FlowError> {
+    fn see(&self, event: &gst::Event) -> bool {
         if event.type_() == gst::EventType::Eos {
             self.report();
-            return Ok(());
+            return true;
         }
         let mut state = lock(&self.state);
-        let Some(state) = state.as_mut() else { return Ok(()) };
+        let Some(state) = state.as_mut() else { return true };
         match event.view() {
             gst::EventView::Caps(caps) => state.set_caps(caps.caps()),
             gst::EventView::Segment(segment) => {
@@ -202,7 +218,7 @@ impl MetaFilter for NvpReplay {
             gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => state.frames = 0,
             _ => {}
         }
-        Ok(())
+        true
     }
 
     fn handle(&self, mut buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {
@@ -246,6 +262,12 @@ fn attach(buffer: &mut gst::BufferRef, content: Content, run: &Arc<str>) {
     }
 }
 
+/// Nanoseconds, with their sign.
+fn signed(time: gst::Signed<gst::ClockTime>) -> i64 {
+    let length = i64::try_from(time.abs().nseconds()).unwrap_or(i64::MAX);
+    if time.is_negative() { -length } else { length }
+}
+
 impl State {
     fn set_caps(&mut self, caps: &gst::CapsRef) {
         let Some(caps) = caps.structure(0) else { return };
@@ -269,6 +291,18 @@ impl State {
         self.recording.content(place, self.size)
     }
 
+    fn counts(&self) -> Counts {
+        let true_of = |flags: &[bool]| flags.iter().filter(|flag| **flag).count() as u64;
+        let notes = self.recording.notes();
+        Counts {
+            records: (self.used.len() + self.told.len()) as u64,
+            matched: true_of(&self.used) + true_of(&self.told),
+            unmatched: self.unmatched,
+            clamped: notes.clamped,
+            duplicates: notes.duplicates,
+        }
+    }
+
     /// The last pose before the segment.
     fn first_pose(&self) -> usize {
         let start = self.segment.start().map_or(0, gst::ClockTime::nseconds);
@@ -283,13 +317,23 @@ impl State {
         let end = (poses.partition_point(|(time, _)| *time < pts) + 1).min(poses.len());
         let first = self.pose;
         self.pose = first.max(end);
+        self.told[first..self.pose].fill(true);
         let structure = |(time, ptz): &(u64, Ptz)| {
-            let running = self.segment.to_running_time(gst::ClockTime::from_nseconds(*time));
             let builder = gst::Structure::builder("nvp-ptz").field("pan", ptz.pan).field("tilt", ptz.tilt);
-            let time = running.map_or(0, gst::ClockTime::nseconds);
-            builder.field("zoom", ptz.zoom).field("running-time", time).build()
+            builder.field("zoom", ptz.zoom).field("running-time", self.running_time(*time)).build()
         };
         poses[first..self.pose].iter().map(structure).collect()
+    }
+
+    /// The running time of a pose's PTS. One before or after the segment belongs to its nearer end: beyond that, running time
+    /// is another segment's.
+    fn running_time(&self, pts: u64) -> u64 {
+        let of = |pts: gst::ClockTime| self.segment.to_running_time_full(pts).map(signed);
+        let ends = [self.segment.start().and_then(of), self.segment.stop().and_then(of)];
+        let first = ends.iter().flatten().min().copied().unwrap_or(0).max(0);
+        let last = if self.segment.stop().is_some() { ends.into_iter().flatten().max() } else { None };
+        let time = of(gst::ClockTime::from_nseconds(pts)).unwrap_or(first).max(first);
+        last.map_or(time, |last| time.min(last.max(first))).unsigned_abs()
     }
 
     fn key(&self, buffer: &gst::BufferRef) -> Key {
@@ -347,6 +391,7 @@ impl NvpReplay {
         }
         *lock(&self.state) = Some(State {
             used: vec![false; recording.len()],
+            told: vec![false; recording.poses().len()],
             recording,
             run: uuid::Uuid::new_v4().to_string().into(),
             tolerance,
@@ -361,17 +406,15 @@ impl NvpReplay {
     }
 
     fn stats(&self, name: &str) -> gst::Structure {
-        let state = lock(&self.state);
-        let count = |of: fn(&State) -> u64| state.as_ref().map_or(0, of);
-        let matched = count(|s| (s.used.iter().filter(|used| **used).count() + s.pose) as u64);
-        let records = count(|s| (s.used.len() + s.recording.poses().len()) as u64);
+        let running = lock(&self.state).as_ref().map(State::counts);
+        let counts = running.unwrap_or_else(|| *lock(&self.last_run));
         gst::Structure::builder(name)
-            .field("records", records)
-            .field("matched", matched)
-            .field("unmatched-buffers", count(|s| s.unmatched))
-            .field("unused-records", records - matched)
-            .field("clamped", count(|s| s.recording.notes().clamped))
-            .field("duplicates", count(|s| s.recording.notes().duplicates))
+            .field("records", counts.records)
+            .field("matched", counts.matched)
+            .field("unmatched-buffers", counts.unmatched)
+            .field("unused-records", counts.records - counts.matched)
+            .field("clamped", counts.clamped)
+            .field("duplicates", counts.duplicates)
             .build()
     }
 

@@ -1,5 +1,5 @@
-// Locks: `settings`, `state`, `inbox` and `last_run` are never held together, but for `inbox` within `state`, and none across a
-// push, an event or a message.
+// Locks: `settings`, `state`, `eye`, `inbox` and `last_run` are never held together, and none across a push, an event or a message. `eye` is held while a frame is looked at, which takes
+// milliseconds: neither events nor properties touch it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -10,8 +10,9 @@ use gst::subclass::prelude::*;
 
 use super::Estimator as Who;
 use super::presets;
+use super::report::{self, Counts};
 use super::settings::{self, Settings};
-use super::telemetry::{EVENT, Inbox};
+use super::telemetry::{self, EVENT, Inbox, Told};
 use crate::detection::Task;
 use crate::elements::clock::StreamClock;
 use crate::elements::filter::{self, MetaFilter};
@@ -21,46 +22,46 @@ use crate::elements::{AUTHOR, video};
 use crate::geometry::BBox;
 use crate::meta::{DetectionMeta, TrackMeta, ViewMeta};
 use crate::provenance::{Outcome, Stage};
-use crate::stats::Histogram;
-use crate::view::{CameraMode, Decision, Look, Motion, News, Ptz, Telling, View, Watch};
+use crate::view::{Look, Ptz, Telling, View, Watch};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("nvpviewstate", gst::DebugColorFlags::empty(), Some("The camera's view"))
 });
 
-/// What lives from start to stop.
+/// What lives from start to stop, and is held for moments only.
 struct State {
-    layout: Option<Layout>,
+    layout: Option<Arc<Layout>>,
     clock: StreamClock,
-    watch: Watch,
     /// Whether the next frame begins a stream anew.
     restart: bool,
-    masks: Vec<BBox>,
     element: Arc<str>,
     counts: Counts,
     /// Running time of the last frame.
     time: u64,
 }
 
-#[derive(Clone, Default)]
-struct Counts {
-    frames: u64,
-    stable: u64,
-    moving: u64,
-    unknown: u64,
-    continued: u64,
-    compensated: u64,
-    degraded: u64,
-    /// Frames that could not be mapped.
-    unread: u64,
-    epochs: u64,
-    step: Histogram,
+/// What looks at the frames, and may take its time: only the streaming thread uses it.
+#[derive(Default)]
+struct Eye {
+    watch: Watch,
+    masks: Vec<BBox>,
+}
+
+/// What is known of a frame before it is looked at.
+struct Moment {
+    /// Running time in nanoseconds.
+    time: u64,
+    aspect: f64,
+    restart: bool,
+    layout: Arc<Layout>,
+    telling: Telling,
 }
 
 /// What one frame comes to.
 struct Verdict {
     view: View,
-    outcome: Outcome,
+    /// Whether the frame could not be mapped.
+    unread: bool,
     /// What changed, for the bus.
     news: Vec<gst::Structure>,
 }
@@ -70,6 +71,7 @@ pub struct NvpViewState {
     src: gst::Pad,
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
+    eye: Mutex<Option<Eye>>,
     inbox: Mutex<Inbox>,
     /// Whether it has been said that a pose is refused.
     warned: AtomicBool,
@@ -95,6 +97,7 @@ impl ObjectSubclass for NvpViewState {
             src,
             settings: Mutex::default(),
             state: Mutex::default(),
+            eye: Mutex::default(),
             inbox: Mutex::default(),
             warned: AtomicBool::default(),
             last_run: Mutex::default(),
@@ -197,15 +200,18 @@ impl ElementImpl for NvpViewState {
                 gst::element_imp_error!(self, gst::ResourceError::Settings, ("{wrong}"));
                 gst::StateChangeError
             })?;
-            let mut state = State::new(element);
-            state.watch.know(places);
-            *lock(&self.state) = Some(state);
+            let mut eye = Eye::default();
+            eye.watch.know(places);
+            *lock(&self.eye) = Some(eye);
+            *lock(&self.state) = Some(State::new(element));
         }
         let result = self.parent_change_state(transition);
-        if transition == gst::StateChange::PausedToReady
-            && let Some(state) = lock(&self.state).take()
-        {
-            *lock(&self.last_run) = state.counts;
+        if transition == gst::StateChange::PausedToReady {
+            *lock(&self.eye) = None;
+            let ended = lock(&self.state).take();
+            if let Some(state) = ended {
+                *lock(&self.last_run) = state.counts;
+            }
         }
         result
     }
@@ -243,6 +249,7 @@ impl ElementImpl for NvpViewState {
                     },
                 )
             })
+            .iterate_internal_links_function(|_pad, _parent| gst::Iterator::from_vec(Vec::new()))
             .build();
         element.add_pad(&pad).ok()?;
         Some(pad)
@@ -256,40 +263,31 @@ impl ElementImpl for NvpViewState {
 }
 
 impl MetaFilter for NvpViewState {
-    fn see(&self, event: &gst::Event) -> Result<(), gst::FlowError> {
-        if let gst::EventView::StreamStart(start) = event.view() {
-            self.feed.begin(start.stream_id());
-        }
-        if let gst::EventView::CustomDownstream(custom) = event.view() {
-            self.event(custom.structure());
-        }
-        let mut state = lock(&self.state);
-        let Some(state) = state.as_mut() else { return Ok(()) };
+    fn see(&self, event: &gst::Event) -> bool {
         match event.view() {
-            gst::EventView::Caps(caps) => {
-                let layout = gst_video::VideoInfo::from_caps(caps.caps()).ok().and_then(Layout::new);
-                state.layout = Some(layout.ok_or_else(|| {
-                    gst::warning!(CAT, imp = self, "cannot read {}", caps.caps());
-                    gst::FlowError::NotNegotiated
-                })?);
-                state.clock.set_caps(caps.caps());
+            gst::EventView::CustomDownstream(custom) => {
+                self.event(custom.structure());
             }
-            gst::EventView::Segment(segment) => state.clock.set_segment(segment.segment()),
-            gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
-                gst::debug!(CAT, imp = self, "{:?} restarts the view", event.type_());
-                if let gst::EventView::FlushStop(flush) = event.view()
-                    && flush.resets_time()
-                {
+            gst::EventView::Caps(caps) => return self.set_caps(caps.caps()),
+            gst::EventView::Segment(segment) => {
+                if let Some(state) = lock(&self.state).as_mut() {
+                    state.clock.set_segment(segment.segment());
+                }
+            }
+            gst::EventView::StreamStart(start) => {
+                self.feed.begin(start.stream_id());
+                self.restart();
+            }
+            gst::EventView::FlushStop(flush) => {
+                if flush.resets_time() {
                     // Running time begins anew, and what was told of it is of another time.
                     lock(&self.inbox).forget();
                 }
-                state.restart = state.counts.frames > 0;
-                state.watch.interrupt();
-                state.clock.restart();
+                self.restart();
             }
             _ => {}
         }
-        Ok(())
+        true
     }
 
     fn take(&self, event: &gst::Event) -> bool {
@@ -300,19 +298,18 @@ impl MetaFilter for NvpViewState {
     fn handle(&self, mut buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {
         let start = now();
         let settings = lock(&self.settings).clone();
-        let (verdict, element) = {
-            let mut state = lock(&self.state);
-            let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
-            if state.layout.is_none() {
-                return Err(gst::FlowError::NotNegotiated);
-            }
-            (state.look(&buffer, &settings, &self.inbox), state.element.clone())
-        };
-        let Verdict { view, outcome, news } = verdict;
+        let (moment, element) = self.moment(&buffer, &settings)?;
+        let looked = lock(&self.eye).as_mut().map(|eye| eye.look(&buffer, &moment, &settings));
+        let Verdict { view, unread, news } = looked.ok_or(gst::FlowError::Flushing)?;
+        let end = now();
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.counts.count(&view, unread, end - start);
+        }
         gst::log!(CAT, imp = self, "{:?} in epoch {} at {:?}", view.motion, view.epoch, buffer.pts());
         let writable = buffer.make_mut();
         ViewMeta::set(writable, view);
-        self.feed.sign(writable, Stage { element, start, end: now(), outcome, ..Stage::default() });
+        let outcome = if unread { Outcome::Failed("map".into()) } else { Outcome::Ok };
+        self.feed.sign(writable, Stage { element, start, end, outcome, ..Stage::default() });
         for structure in news {
             self.tell(structure);
         }
@@ -329,51 +326,37 @@ impl State {
         Self {
             layout: None,
             clock: StreamClock::default(),
-            watch: Watch::default(),
             restart: false,
-            masks: Vec::new(),
             element,
             counts: Counts::default(),
             time: 0,
         }
     }
+}
 
+impl Eye {
     /// The view of a frame.
-    fn look(&mut self, buffer: &gst::BufferRef, settings: &Settings, inbox: &Mutex<Inbox>) -> Verdict {
-        let start = now();
-        (self.time, _) = self.clock.time(buffer);
-        let observed = settings.policy.mode == CameraMode::Observed;
-        let telling = if observed && matches!(settings.estimator, Who::Ptz | Who::Both) {
-            lock(inbox).at(self.time, settings.telemetry_age)
-        } else {
-            Telling::Unasked
-        };
-        let looks = observed && matches!(settings.estimator, Who::Visual | Who::Both);
+    fn look(&mut self, buffer: &gst::BufferRef, moment: &Moment, settings: &Settings) -> Verdict {
+        let follow = settings.observes() && matches!(settings.estimator, Who::Visual | Who::Both);
+        let looks = follow || settings.health;
         self.mask(buffer);
-        let Self { layout, watch, masks, restart, clock, counts, .. } = self;
-        let mapped = layout
-            .as_ref()
-            .filter(|_| looks || settings.health)
-            .and_then(|layout| gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &layout.info).ok());
-        let frame = layout.as_ref().zip(mapped.as_ref()).and_then(|(layout, map)| layout.frame(map).ok());
-        let unread = (looks || settings.health) && frame.is_none();
-        counts.unread += u64::from(unread);
+        let info = &moment.layout.info;
+        let mapped =
+            looks.then(|| gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).ok()).flatten();
+        let frame = mapped.as_ref().and_then(|map| moment.layout.frame(map).ok());
         let look = Look {
-            time: self.time,
-            aspect: clock.aspect().into(),
+            time: moment.time,
+            aspect: moment.aspect,
             frame: frame.as_ref(),
-            follow: looks,
+            follow,
             health: settings.health.then_some(settings.frozen as f64 / 1e9),
-            masks,
-            telling,
-            restart: std::mem::take(restart),
+            masks: &self.masks,
+            telling: moment.telling,
+            restart: moment.restart,
         };
-        let view = watch.look(&look, &settings.policy).clone();
-        let news = watch.news().iter().map(|news| structure(news, &view, self.time)).collect();
-        counts.count(&view);
-        counts.step.record(now() - start);
-        let outcome = if unread { Outcome::Failed("map".into()) } else { Outcome::Ok };
-        Verdict { view, outcome, news }
+        let view = self.watch.look(&look, &settings.policy).clone();
+        let news = self.watch.news().iter().map(|news| report::structure(news, &view, moment.time)).collect();
+        Verdict { view, unread: looks && frame.is_none(), news }
     }
 
     /// What moves on its own.
@@ -384,42 +367,6 @@ impl State {
         }
         if let Some(tracks) = TrackMeta::get(buffer) {
             self.masks.extend(tracks.items().iter().map(|track| track.bbox));
-        }
-    }
-}
-
-/// What is said of a change on the bus.
-fn structure(news: &News, view: &View, time: u64) -> gst::Structure {
-    let said =
-        |name: &str| gst::Structure::builder(name).field("epoch", view.epoch).field("running-time", time);
-    match news {
-        News::Epoch(cause) => {
-            let said = said(super::EPOCH).field("reason", cause.name());
-            said.field_if_some("preset", view.preset.as_deref()).build()
-        }
-        News::Preset(preset) => said("nvp-view-preset").field("preset", &**preset).build(),
-        News::Recovered => said("nvp-view-recovered").build(),
-        News::Degraded { invalid, reason } => {
-            let validity = if *invalid { "invalid" } else { "degraded" };
-            said("nvp-view-degraded").field("reason", &**reason).field("validity", validity).build()
-        }
-    }
-}
-
-impl Counts {
-    fn count(&mut self, view: &View) {
-        self.frames += 1;
-        self.epochs = view.epoch;
-        *match view.motion {
-            Motion::Stable => &mut self.stable,
-            Motion::Moving => &mut self.moving,
-            Motion::Unknown => &mut self.unknown,
-        } += 1;
-        match view.decision {
-            Decision::Continue => self.continued += 1,
-            Decision::Compensate => self.compensated += 1,
-            Decision::Degrade => self.degraded += 1,
-            Decision::Segment => {}
         }
     }
 }
@@ -436,6 +383,50 @@ impl NvpViewState {
         let _ = element.post_message(gst::message::Element::builder(structure).src(&*element).build());
     }
 
+    fn set_caps(&self, caps: &gst::CapsRef) -> bool {
+        let Some(layout) = gst_video::VideoInfo::from_caps(caps).ok().and_then(Layout::new) else {
+            gst::warning!(CAT, imp = self, "cannot read {caps}");
+            return false;
+        };
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.layout = Some(Arc::new(layout));
+            state.clock.set_caps(caps);
+        }
+        true
+    }
+
+    /// The next frame begins the view anew.
+    fn restart(&self) {
+        if let Some(state) = lock(&self.state).as_mut() {
+            gst::debug!(CAT, imp = self, "the view begins anew");
+            state.restart = state.counts.frames > 0;
+            state.clock.restart();
+        }
+    }
+
+    /// What is known of a frame before it is looked at, and the element's name.
+    fn moment(
+        &self,
+        buffer: &gst::BufferRef,
+        settings: &Settings,
+    ) -> Result<(Moment, Arc<str>), gst::FlowError> {
+        let (mut moment, element) = {
+            let mut state = lock(&self.state);
+            let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+            let layout = state.layout.clone().ok_or(gst::FlowError::NotNegotiated)?;
+            (state.time, _) = state.clock.time(buffer);
+            let (aspect, restart) = (state.clock.aspect().into(), std::mem::take(&mut state.restart));
+            let telling = Telling::Unasked;
+            (Moment { time: state.time, aspect, restart, layout, telling }, state.element.clone())
+        };
+        // Time passes for what is told whether anybody asks for it or not.
+        let telling = lock(&self.inbox).at(moment.time, settings.telemetry_age);
+        if settings.observes() && matches!(settings.estimator, Who::Ptz | Who::Both) {
+            moment.telling = telling;
+        }
+        Ok((moment, element))
+    }
+
     /// The running time of now, or of the last frame where there is no clock.
     fn running_time(&self) -> u64 {
         let clock = self.obj().current_running_time().map(gst::ClockTime::nseconds);
@@ -444,27 +435,27 @@ impl NvpViewState {
 
     fn told(&self, ptz: Ptz, time: Option<u64>) -> bool {
         let time = time.unwrap_or_else(|| self.running_time());
-        let result = lock(&self.inbox).pose(time, ptz);
-        self.taken(result)
+        self.taken(Ok((time, ptz.into())))
     }
 
     /// Whether a custom event was one for this element.
     fn event(&self, structure: Option<&gst::StructureRef>) -> bool {
         let Some(structure) = structure.filter(|structure| structure.name() == EVENT) else { return false };
-        let now = self.running_time();
-        let result = lock(&self.inbox).structure(structure, now);
-        self.taken(result);
+        self.taken(telemetry::structure(structure, self.running_time()));
         true
     }
 
     fn document(&self, buffer: &gst::BufferRef) {
         let generic = lock(&self.settings).generic;
-        let result = lock(&self.inbox).document(buffer, &generic);
-        self.taken(result);
+        let time = lock(&self.inbox).time(buffer);
+        if let Some(read) = telemetry::document(buffer, &generic).transpose() {
+            self.taken(read.map(|part| (time, part)));
+        }
     }
 
-    /// Says why telemetry is refused, once a run.
-    fn taken(&self, result: Result<(), String>) -> bool {
+    /// Whether what was read is taken; says why not, once a run.
+    fn taken(&self, read: Result<Told, String>) -> bool {
+        let result = lock(&self.inbox).take(read);
         let Err(why) = result else { return true };
         gst::debug!(CAT, imp = self, "telemetry is refused: {why}");
         if !self.warned.swap(true, Ordering::Relaxed) {
@@ -480,25 +471,10 @@ impl NvpViewState {
     fn stats(&self) -> gst::Structure {
         let running = lock(&self.state).as_ref().map(|state| state.counts.clone());
         let counts = running.unwrap_or_else(|| lock(&self.last_run).clone());
-        let (taken, refused) = {
+        let poses = {
             let inbox = lock(&self.inbox);
             (inbox.taken, inbox.refused)
         };
-        gst::Structure::builder("application/x-nvp-viewstate-stats")
-            .field("frames", counts.frames)
-            .field("stable", counts.stable)
-            .field("moving", counts.moving)
-            .field("unknown", counts.unknown)
-            .field("continued", counts.continued)
-            .field("compensated", counts.compensated)
-            .field("degraded", counts.degraded)
-            .field("unread", counts.unread)
-            .field("epochs", counts.epochs)
-            .field("telemetry-taken", taken)
-            .field("telemetry-refused", refused)
-            .field("step-p50", counts.step.quantile(0.50))
-            .field("step-p95", counts.step.quantile(0.95))
-            .field("step-p99", counts.step.quantile(0.99))
-            .build()
+        counts.stats(poses)
     }
 }

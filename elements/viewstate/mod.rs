@@ -21,7 +21,9 @@
 //! | `none` | nobody: the motion is unknown, which is to be taken as moving |
 //!
 //! About once a second while the camera rests, and when a move has lost the way, the frame is found in the epoch's reference
-//! picture directly, so neither drift nor a creeping pan goes unseen.
+//! picture directly, so neither drift nor a creeping pan goes unseen. So it is after an interruption (frames of another size,
+//! frames that could not be read, a change of `estimator`): a picture in which the reference is not to be found is invalid
+//! (`reference-lost`), and a new epoch when half a second has not brought it back.
 //!
 //! # Telemetry
 //! Pan in degrees to the right, tilt in degrees upwards, zoom as a ratio of the widest, each at a running time. What lies between
@@ -29,10 +31,14 @@
 //! `telemetry-max-age` nothing is known. It comes by
 //! - the action signal `ptz` (pan, tilt, zoom: gdouble; running time: guint64, or GST_CLOCK_TIME_NONE for now), which returns
 //!   whether it was taken,
-//! - custom events `nvp-ptz` from either side, with the fields `pan`, `tilt`, `zoom` (any may be left out) and `running-time`,
+//! - custom events `nvp-ptz` from either side, with the numbers `pan`, `tilt` and `zoom`, and `running-time`: a whole number of
+//!   nanoseconds from 0 (guint64 or any other type of integer); without it, or as GST_CLOCK_TIME_NONE, the pose is of now,
 //! - `nvpreplay` with a file of poses,
 //! - ONVIF metadata (`application/x-onvif-metadata`) on the request pad `telemetry`; its generic units are those of `onvif-pan`,
 //!   `onvif-tilt` and `onvif-zoom`.
+//!
+//! What an event or a document leaves out of a pose is as it was told last; nothing is known before pan and tilt have each been
+//! told once, and a zoom that was never told is 1. Poses may come ahead of the video: up to 4096 wait for their frames.
 //!
 //! What cannot be used is refused: one warning a run, and a count in `stats`.
 //!
@@ -47,8 +53,9 @@
 //! | segment | it is beyond the bounds of an epoch (`segment-...`), another picture, or a new stream | a new epoch; invalid (`moving`) until the camera settles |
 //!
 //! A move opens one epoch at most; its reference is the view on which the camera settles, and on the way there is no
-//! `to_reference`. Small shakes about one place are no motion: frames read stable and have their small `to_previous`. With
-//! `camera-mode=fixed` the camera never moves, and only a restart of the stream opens an epoch.
+//! `to_reference`. A cut is a move of one frame, and cuts in a row, as a move shows at low frame rates, are one: the frame after
+//! that compares with the one before is the reference. Small shakes about one place are no motion: frames read stable and have
+//! their small `to_previous`. With `camera-mode=fixed` the camera never moves, and only a restart of the stream opens an epoch.
 //!
 //! # Presets
 //! When the camera settles on a known view, that view's name is the epoch's `preset`, and `to_reference` leads to the picture it
@@ -61,7 +68,8 @@
 //! ```
 //!
 //! with a pose, a picture (beside the file, in any format that GStreamer reads), or both; or learned (`learn-presets`): a view on
-//! which the camera has rested for a second is `view-1`, `view-2`, ... from then on.
+//! which the camera has rested for a second is `view-1`, `view-2`, ... from then on. Where many pictures are known, they are looked
+//! through some a frame, and the view that is known a few frames late begins an epoch of its own.
 //!
 //! # Scene health
 //! With `scene-health` (default) frozen, blank, covered, blurred and suddenly brighter or darker pictures are told, after half a
@@ -78,6 +86,7 @@ use gst::prelude::*;
 
 mod imp;
 mod presets;
+mod report;
 mod settings;
 mod telemetry;
 

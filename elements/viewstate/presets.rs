@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
@@ -10,8 +11,8 @@ use crate::view::{Keyframe, Places, PresetFile};
 
 /// Larger files are refused.
 const MOST_BYTES: u64 = 1 << 20;
-/// How long reading a picture may take.
-const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
+/// How long reading the pictures may take, all together.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The views that are known when the element starts. Errors are whole sentences.
 pub(super) fn places(file: Option<&Path>, learn: u32) -> Result<Places, String> {
@@ -22,11 +23,12 @@ pub(super) fn places(file: Option<&Path>, learn: u32) -> Result<Places, String> 
     if length > MOST_BYTES {
         return Err(refuse(&format_args!("{length} bytes are more than {MOST_BYTES}")));
     }
+    let until = Instant::now() + PATIENCE;
     let text = fs::read_to_string(path).map_err(|e| refuse(&e))?;
     for preset in PresetFile::from_json(&text).map_err(|e| refuse(&e))?.presets {
         let image = preset.image.as_deref().map(|image| {
             let at = path.parent().unwrap_or_else(|| Path::new("")).join(image);
-            picture(&at).map_err(|why| {
+            picture(&at, until).map_err(|why| {
                 refuse(&format_args!("the image of \"{}\", {}: {why}", preset.name, at.display()))
             })
         });
@@ -36,9 +38,9 @@ pub(super) fn places(file: Option<&Path>, learn: u32) -> Result<Places, String> 
 }
 
 /// A picture in any format that GStreamer reads.
-fn picture(path: &Path) -> Result<Keyframe, String> {
+fn picture(path: &Path, until: Instant) -> Result<Keyframe, String> {
     fs::metadata(path).map_err(|e| e.to_string())?;
-    let sample = decode(path)?;
+    let sample = decode(path, until)?;
     let read = || {
         let layout = Layout::new(gst_video::VideoInfo::from_caps(sample.caps()?).ok()?)?;
         let mapped =
@@ -48,7 +50,7 @@ fn picture(path: &Path) -> Result<Keyframe, String> {
     read().ok_or_else(|| "its pixels cannot be read".to_owned())
 }
 
-fn decode(path: &Path) -> Result<gst::Sample, String> {
+fn decode(path: &Path, until: Instant) -> Result<gst::Sample, String> {
     let launch =
         "filesrc name=file ! decodebin ! videoconvert ! video/x-raw,format=GRAY8 ! fakesink name=end";
     let pipeline = gst::parse::launch(launch).map_err(|e| e.to_string())?;
@@ -58,13 +60,15 @@ fn decode(path: &Path) -> Result<gst::Sample, String> {
     let bus = pipeline.bus().ok_or("no pipeline can be made")?;
     // When this fails, the reason is on the bus.
     let _ = pipeline.set_state(gst::State::Paused);
+    let left = until.saturating_duration_since(Instant::now());
+    let left = gst::ClockTime::from_nseconds(left.as_nanos() as u64);
     let ends = [gst::MessageType::AsyncDone, gst::MessageType::Error];
-    let end = bus.timed_pop_filtered(PATIENCE, &ends);
+    let end = bus.timed_pop_filtered(left, &ends);
     let sample = named("end")?.property::<Option<gst::Sample>>("last-sample");
     let _ = pipeline.set_state(gst::State::Null);
     match end.as_ref().map(|message| message.view()) {
         Some(gst::MessageView::Error(error)) => Err(error.error().message().to_owned()),
         Some(_) => sample.ok_or_else(|| "it has no picture".to_owned()),
-        None => Err(format!("it cannot be read within {PATIENCE}")),
+        None => Err(format!("the images cannot be read within {} seconds", PATIENCE.as_secs())),
     }
 }

@@ -7,7 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::{CameraMode, Estimator};
-use crate::view::{GenericSpace, Policy};
+use crate::view::{self, GenericSpace, Policy};
 
 /// The properties' values.
 #[derive(Clone, Debug)]
@@ -43,48 +43,60 @@ impl Default for Settings {
 /// Most presets that can be learned.
 const MOST_LEARNED: u32 = 64;
 
+/// How a number among the settings is read and written.
+type Field = (fn(&Settings) -> f64, fn(&mut Settings) -> &mut f64);
+
+macro_rules! at {
+    ($($field:ident).+) => { (|s| s.$($field).+, |s| &mut s.$($field).+) };
+}
+
 /// A property that is a number.
 struct Number {
     name: &'static str,
     nick: &'static str,
     range: (f64, f64),
-    field: fn(&mut Settings) -> &mut f64,
+    field: Field,
     blurb: &'static str,
 }
 
 #[rustfmt::skip]
 const NUMBERS: [Number; 12] = [
-    Number { name: "field-of-view", nick: "Field of view", range: (0.0, 179.0), field: |s| &mut s.policy.field_of_view,
+    Number { name: "field-of-view", nick: "Field of view", range: (0.0, 179.0), field: at!(policy.field_of_view),
         blurb: "From side to side with the lens at its widest, in degrees; 0 when unknown: telemetry then tells moves but no way to follow them, and segment-displacement decides without angles" },
-    Number { name: "segment-angle", nick: "Segment angle", range: (0.0, 360.0), field: |s| &mut s.policy.segment_angle,
+    Number { name: "segment-angle", nick: "Segment angle", range: (0.0, 360.0), field: at!(policy.segment_angle),
         blurb: "A new epoch begins beyond this pan or tilt since the reference view, in degrees; needs field-of-view or telemetry" },
-    Number { name: "segment-zoom", nick: "Segment zoom", range: (0.0, 100.0), field: |s| &mut s.policy.segment_zoom,
+    Number { name: "segment-zoom", nick: "Segment zoom", range: (0.0, 100.0), field: at!(policy.segment_zoom),
         blurb: "A new epoch begins beyond this change of the zoom ratio since the reference view (0.3 = 30%)" },
-    Number { name: "segment-displacement", nick: "Segment displacement", range: (0.0, 10.0), field: |s| &mut s.policy.segment_displacement,
+    Number { name: "segment-displacement", nick: "Segment displacement", range: (0.0, 10.0), field: at!(policy.segment_displacement),
         blurb: "A new epoch begins beyond this displacement of the centre since the reference view, in units of the frame" },
-    Number { name: "compensate-confidence", nick: "Compensate confidence", range: (0.0, 1.0), field: |s| &mut s.policy.compensate_confidence,
+    Number { name: "compensate-confidence", nick: "Compensate confidence", range: (0.0, 1.0), field: at!(policy.compensate_confidence),
         blurb: "A moved view is compensated rather than degraded at this mean confidence of the move at least, 0 to 1" },
-    Number { name: "compensate-rotation", nick: "Compensate rotation", range: (0.0, 180.0), field: |s| &mut s.policy.compensate_rotation,
+    Number { name: "compensate-rotation", nick: "Compensate rotation", range: (0.0, 180.0), field: at!(policy.compensate_rotation),
         blurb: "A moved view is compensated up to this rotation about the axis of sight, in degrees" },
-    Number { name: "compensate-zoom", nick: "Compensate zoom", range: (0.0, 100.0), field: |s| &mut s.policy.compensate_zoom,
+    Number { name: "compensate-zoom", nick: "Compensate zoom", range: (0.0, 100.0), field: at!(policy.compensate_zoom),
         blurb: "A moved view is compensated up to this change of the zoom ratio (0.1 = 10%)" },
-    Number { name: "move-start", nick: "Move start", range: (0.0, 1.0), field: |s| &mut s.policy.move_start,
+    Number { name: "move-start", nick: "Move start", range: (0.0, 1.0), field: at!(policy.move_start),
         blurb: "A move begins when the picture has gone this far from where it rested, within about a quarter of a second, in units of the frame" },
-    Number { name: "move-stop", nick: "Move stop", range: (0.0, 10.0), field: |s| &mut s.policy.move_stop,
+    Number { name: "move-stop", nick: "Move stop", range: (0.0, 10.0), field: at!(policy.move_stop),
         blurb: "A move ends when the picture goes slower than this for 60 ms, in units of the frame a second" },
-    Number { name: "onvif-pan", nick: "ONVIF pan", range: (-360.0, 360.0), field: |s| &mut s.generic.pan,
+    Number { name: "onvif-pan", nick: "ONVIF pan", range: (-360.0, 360.0), field: at!(generic.pan),
         blurb: "Degrees of pan that 1 stands for in ONVIF's generic units; negative where the camera counts to the left" },
-    Number { name: "onvif-tilt", nick: "ONVIF tilt", range: (-90.0, 90.0), field: |s| &mut s.generic.tilt,
+    Number { name: "onvif-tilt", nick: "ONVIF tilt", range: (-90.0, 90.0), field: at!(generic.tilt),
         blurb: "Degrees of tilt that 1 stands for in ONVIF's generic units; negative where the camera counts downwards" },
-    Number { name: "onvif-zoom", nick: "ONVIF zoom", range: (1.0, 1000.0), field: |s| &mut s.generic.zoom,
+    Number { name: "onvif-zoom", nick: "ONVIF zoom", range: (1.0, 1000.0), field: at!(generic.zoom),
         blurb: "Zoom ratio that 1 stands for in ONVIF's generic units; 0 is the widest" },
 ];
 
 impl Settings {
+    /// Whether the camera may move.
+    pub(super) fn observes(&self) -> bool {
+        self.policy.mode == view::CameraMode::Observed
+    }
+
     /// Takes over a property other than `stats`, whose type is the declared one.
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) {
         if let Some(number) = NUMBERS.iter().find(|number| number.name == name) {
-            *(number.field)(self) = value.get().unwrap_or_default();
+            *(number.field.1)(self) = value.get().unwrap_or_default();
             return;
         }
         match name {
@@ -105,7 +117,7 @@ impl Settings {
     /// The value of a property other than `stats`.
     pub(super) fn get(&self, name: &str) -> glib::Value {
         if let Some(number) = NUMBERS.iter().find(|number| number.name == name) {
-            return (*(number.field)(&mut self.clone())).to_value();
+            return (number.field.0)(self).to_value();
         }
         match name {
             "estimator" => self.estimator.to_value(),
@@ -121,7 +133,7 @@ impl Settings {
 }
 
 pub(super) fn properties() -> Vec<glib::ParamSpec> {
-    let mut default = Settings::default();
+    let default = Settings::default();
     let mut specs = vec![
         glib::ParamSpecEnum::builder_with_default("estimator", default.estimator)
             .nick("Estimator")
@@ -173,7 +185,7 @@ pub(super) fn properties() -> Vec<glib::ParamSpec> {
         let builder = glib::ParamSpecDouble::builder(number.name).nick(number.nick).blurb(number.blurb);
         let (minimum, maximum) = number.range;
         let builder = builder.minimum(minimum).maximum(maximum).mutable_playing();
-        builder.default_value(*(number.field)(&mut default)).build()
+        builder.default_value((number.field.0)(&default)).build()
     }));
     specs
 }

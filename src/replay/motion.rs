@@ -23,6 +23,7 @@ pub(super) struct Step {
     shift: f64,
     to_previous: [f64; 9],
     to_reference: [f64; 9],
+    decision: Decision,
 }
 
 /// True when a line's fields are such a row rather than one of MOTChallenge, where frames count from 1.
@@ -55,34 +56,49 @@ pub(super) fn read(all: &str) -> Result<Recording, ReplayError> {
     Ok(Recording { frames: steps, notes, ..Recording::default() })
 }
 
-/// The first frame, and the first one after a gap, are references.
-fn follow(last: Option<&(u64, Step)>, number: u64, to_previous: [f64; 9]) -> Step {
+/// How far a corner goes, in pixels.
+fn shift(h: &[f64; 9]) -> f64 {
     let moved = |[x, y]: [f64; 2]| {
-        let [u, v] = homography::apply(&to_previous, [x, y]);
+        let [u, v] = homography::apply(h, [x, y]);
         (u - x).hypot(v - y)
     };
     let corners = [[0.0, 0.0], [SPAN, 0.0], [0.0, SPAN], [SPAN, SPAN]];
-    let shift = corners.into_iter().map(moved).fold(0.0, f64::max);
-    let moves = shift > STILL;
+    corners.into_iter().map(moved).fold(0.0, f64::max)
+}
+
+/// The first frame, and the first one after a gap, are references.
+fn follow(last: Option<&(u64, Step)>, number: u64, to_previous: [f64; 9]) -> Step {
+    let moved = shift(&to_previous);
+    let moves = moved > STILL;
+    let step = Step {
+        epoch: 0,
+        version: 0,
+        phase: Phase::Settled.next(moves),
+        moves,
+        shift: moved,
+        to_previous,
+        to_reference: IDENTITY,
+        decision: Decision::Continue,
+    };
     match last {
-        Some((before, step)) if before + 1 == number => Step {
-            epoch: step.epoch,
-            version: step.version + u64::from(moves),
-            phase: step.phase.next(moves),
-            moves,
-            shift,
-            to_previous,
-            to_reference: homography::compose(&step.to_reference, &to_previous),
-        },
-        _ => Step {
-            epoch: last.map_or(0, |(_, step)| step.epoch + 1),
-            version: last.map_or(0, |(_, step)| step.version + 1),
-            phase: Phase::Settled.next(moves),
-            moves,
-            shift,
-            to_previous,
-            to_reference: IDENTITY,
-        },
+        None => step,
+        Some((before, last)) if before + 1 == number => {
+            let to_reference = homography::compose(&last.to_reference, &to_previous);
+            let phase = last.phase.next(moves);
+            let same = phase == last.phase && moves == last.moves && to_reference == last.to_reference;
+            let away = shift(&to_reference) > STILL;
+            Step {
+                epoch: last.epoch,
+                version: last.version + u64::from(!same),
+                phase,
+                to_reference,
+                decision: if away { Decision::Compensate } else { Decision::Continue },
+                ..step
+            }
+        }
+        Some((_, last)) => {
+            Step { epoch: last.epoch + 1, version: last.version + 1, decision: Decision::Segment, ..step }
+        }
     }
 }
 
@@ -120,7 +136,7 @@ pub(super) fn content(step: &Step, (width, height): (u32, u32)) -> Content {
         stability: (1.0 / (1.0 + step.shift)) as f32,
         preset: None,
         ptz: None,
-        decision: Decision::Continue,
+        decision: step.decision,
     };
     Content { view: Some(view), ..Content::default() }
 }

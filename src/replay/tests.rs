@@ -168,3 +168,19 @@ fn a_last_row_may_be_cut_off() {
         assert_eq!((recording.len(), recording.notes().truncated), (1, true), "{text:?}");
     }
 }
+
+#[test]
+fn camera_motion_says_what_becomes_of_what_is_drawn() {
+    let rows = ["1 0 0 0 1 0", "1 0 -10 0 1 0", "1 0 0 0 1 0", "1 0 0 0 1 0", "1 0 10 0 1 0", "1 0 0 0 1 0"];
+    let mut text: String = rows.iter().enumerate().map(|(i, row)| format!("{i} {row}\n")).collect();
+    text.push_str("9 1 0 0 0 1 0\n");
+    let recording = Recording::from_motion(&text).unwrap();
+    let view = |number| recording.content(recording.at(Key::Number(number)), (100, 100)).view.unwrap();
+    let views: Vec<View> = (0..6).chain([9]).map(view).collect();
+    use crate::view::Decision::{Compensate, Continue, Segment};
+    let decisions: Vec<_> = views.iter().map(|view| view.decision).collect();
+    assert_eq!(decisions, [Continue, Compensate, Compensate, Compensate, Continue, Continue, Segment]);
+    // Settled, moves, has moved, has settled, moves, has moved, is elsewhere.
+    assert_eq!(views.iter().map(|view| view.version).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(views.iter().map(|view| view.epoch).collect::<Vec<_>>(), [0, 0, 0, 0, 0, 0, 1]);
+}

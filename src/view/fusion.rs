@@ -183,7 +183,7 @@ mod tests {
 
     fn pixels(evidence: Evidence, shift: f64) -> Estimate {
         let to_previous = Some([1.0, 0.0, shift, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
-        Estimate { evidence, to_previous, confidence: 0.9, ..Estimate::default() }
+        Estimate { evidence, to_previous, confidence: 0.9 }
     }
 
     /// What is sensed of the second of two frames, the camera turned by so many degrees in between.

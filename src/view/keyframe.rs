@@ -45,8 +45,11 @@ impl Keyframe {
     }
 
     /// Finds the features, without which a view is known again only near where it is looked for. Takes some ten times as
-    /// long as the rest.
+    /// long as the rest, once.
     pub fn describe(&mut self) {
+        if !self.features.is_empty() {
+            return;
+        }
         describe(&self.pyramid.levels[0], &self.masks, &mut self.features);
     }
 }

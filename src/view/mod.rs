@@ -18,7 +18,9 @@ mod lk;
 mod luma;
 mod matching;
 mod motion;
+mod offset;
 mod onvif;
+mod part;
 mod places;
 #[cfg(test)]
 mod places_tests;
@@ -33,6 +35,8 @@ mod tests;
 #[cfg(test)]
 mod told_tests;
 mod watch;
+#[cfg(test)]
+mod watch_tests;
 
 pub use binding::{Binding, Sight, Standing};
 pub use fusion::Telling;
@@ -40,8 +44,9 @@ pub use health::{Health, Trouble};
 pub use keyframe::Keyframe;
 pub use motion::{Estimate, Estimator, Evidence};
 pub use onvif::{GenericSpace, OnvifError, pose as onvif_pose};
-pub use places::{KnownBy, Places, Recognised, Sighting};
-pub use policy::{CameraMode, Cause, HOLD, Policy, Report, State, decide};
+pub use part::PtzPart;
+pub use places::{Places, Recognised, Sighting};
+pub use policy::{Anchor, CameraMode, Cause, HOLD, Policy, Report, State, decide};
 pub use presets::{MOST_PRESETS, Pose, Preset, PresetError, PresetFile, Tolerance};
 pub use register::{Registrar, Registration, register};
 pub use telemetry::{Apart, Camera, Ptz, Reading, Refusal, Telemetry};

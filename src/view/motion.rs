@@ -42,14 +42,6 @@ pub struct Estimate {
     /// Confidence in that, in \[0, 1\]: from how many corners agree, which part of those followed, and how far over the
     /// picture they spread.
     pub confidence: f32,
-    /// Corners that the previous frame has.
-    pub corners: u32,
-    /// Corners found again in this frame.
-    pub followed: u32,
-    /// Those of them that agree with `to_previous`.
-    pub agreeing: u32,
-    /// Standard deviation of what `to_previous` leaves of these, in units of the frame's longer side.
-    pub residual: f32,
 }
 
 /// Coarse cells along each side by which spread is judged.
@@ -195,13 +187,12 @@ impl Estimator {
         self.finder.find_fine(&self.current, masks, &mut self.found);
         let compared = self.begun && self.current.size == self.previous.size;
         let enough = |corners: &[_]| corners.len() >= LEAST_CORNERS;
-        let mut estimate = match (compared, enough(&self.corners), enough(&self.found)) {
+        let estimate = match (compared, enough(&self.corners), enough(&self.found)) {
             (false, ..) => Estimate::default(),
             (true, true, true) => self.compare(),
             // What appears or vanishes is no sign of motion.
             _ => Estimate { evidence: Evidence::Blind, ..Estimate::default() },
         };
-        estimate.corners = self.corners.len() as u32;
         if !compared || estimate.evidence != Evidence::Moves {
             self.last = None;
         }
@@ -278,7 +269,6 @@ impl Estimator {
     fn judge(&self, plane: &Plane, fit: Option<Fit>) -> (Estimate, Option<[f64; 9]>) {
         let (pixel, pairs) = (1.0 / plane.half, &self.pairs[..]);
         let followed = pairs.len();
-        let estimate = Estimate { followed: followed as u32, ..Estimate::default() };
         let sigma = fit.map_or(0.1 * pixel, |fit| fit.sigma);
         let gate = (4.0 * sigma).clamp(0.3 * pixel, 1.2 * pixel);
         let still = Spread::of(pairs, plane, |pair| pair.miss(&IDENTITY) < gate);
@@ -287,15 +277,12 @@ impl Estimator {
                 evidence,
                 to_previous: Some(plane.normalised(&h)),
                 confidence: spread.confidence(followed),
-                agreeing: spread.count as u32,
-                residual: (sigma / 2.0) as f32,
-                ..estimate
             };
             (estimate, Some(h))
         };
         let moved = fit.map(|Fit { h, .. }| (h, Spread::of(pairs, plane, |pair| pair.miss(&h) < gate)));
         if self.is_cut(moved.as_ref().map_or(0, |(_, moved)| moved.count).max(still.count)) {
-            return (Estimate { evidence: Evidence::Cut, ..estimate }, None);
+            return (Estimate { evidence: Evidence::Cut, ..Estimate::default() }, None);
         }
         if let Some((h, moved)) = moved {
             let against =
@@ -318,7 +305,7 @@ impl Estimator {
         if still.count >= LEAST_CORNERS && still.cells() >= LEAST_SPREAD / 2.0 {
             return sure(&still, IDENTITY, Evidence::Still);
         }
-        (Estimate { evidence: Evidence::Unclear, ..estimate }, None)
+        (Estimate { evidence: Evidence::Unclear, ..Estimate::default() }, None)
     }
 
     /// Whether this is another picture: few corners are found again in agreement, and what remains of the picture when it

@@ -7,7 +7,7 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::Ptz;
+use super::part::PtzPart;
 
 const SCHEMA: &str = "http://www.onvif.org/ver10/schema";
 /// Larger documents are refused.
@@ -78,11 +78,11 @@ impl std::fmt::Display for OnvifError {
 
 impl std::error::Error for OnvifError {}
 
-/// The last pose of a document, or `None` where it tells none. What a position leaves out is as in `last`.
+/// The last pose of a document, as far as it tells one, or `None` where it tells nothing of it.
 ///
 /// # Errors
 /// The document is none that can be read.
-pub fn pose(document: &str, generic: &GenericSpace, last: Ptz) -> Result<Option<Ptz>, OnvifError> {
+pub fn pose(document: &str, generic: &GenericSpace) -> Result<Option<PtzPart>, OnvifError> {
     if document.len() > MOST_BYTES {
         return Err(OnvifError::Xml(format!("it has more than {MOST_BYTES} bytes")));
     }
@@ -93,24 +93,22 @@ pub fn pose(document: &str, generic: &GenericSpace, last: Ptz) -> Result<Option<
     if !root.has_tag_name((SCHEMA, "MetadataStream")) {
         return Err(OnvifError::NoMetadata(root.tag_name().name().to_owned()));
     }
-    let mut told = None;
+    let mut told = PtzPart::default();
     for status in root.descendants().filter(|node| node.has_tag_name((SCHEMA, "PTZStatus"))) {
         let Some(position) = child(status, "Position") else { continue };
-        let mut ptz = told.unwrap_or(last);
         if let Some(node) = child(position, "PanTilt") {
             let [x, y] = [number(node, "x", "pan")?, number(node, "y", "tilt")?];
             let unit = degrees(node, &[generic.pan, generic.tilt])?;
-            (ptz.pan, ptz.tilt) = (x * unit[0], y * unit[1]);
+            (told.pan, told.tilt) = (Some(x * unit[0]), Some(y * unit[1]));
         }
         if let Some(node) = child(position, "Zoom") {
-            ptz.zoom = 1.0 + number(node, "x", "zoom")? * (generic.zoom - 1.0);
+            told.zoom = Some(1.0 + number(node, "x", "zoom")? * (generic.zoom - 1.0));
             if !space(node).is_none_or(|space| space.ends_with("/ZoomSpaces/PositionGenericSpace")) {
                 return Err(unknown(node));
             }
         }
-        told = Some(ptz);
     }
-    Ok(told)
+    Ok((told != PtzPart::default()).then_some(told))
 }
 
 fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
@@ -160,21 +158,26 @@ mod tests {
         ))
     }
 
-    fn read(document: &str) -> Result<Option<Ptz>, OnvifError> {
-        pose(document, &GenericSpace::default(), Ptz { pan: 7.0, tilt: 8.0, zoom: 9.0 })
+    fn read(document: &str) -> Result<Option<PtzPart>, OnvifError> {
+        pose(document, &GenericSpace::default())
+    }
+
+    fn part(pan: Option<f64>, tilt: Option<f64>, zoom: Option<f64>) -> Result<Option<PtzPart>, OnvifError> {
+        Ok(Some(PtzPart { pan, tilt, zoom }))
     }
 
     #[test]
     fn generic_and_spherical_positions() {
         let both = status("<tt:PanTilt x=\"0.5\" y=\"-0.25\"/><tt:Zoom x=\"1\"/>");
-        assert_eq!(read(&both), Ok(Some(Ptz { pan: 90.0, tilt: -22.5, zoom: 10.0 })));
+        assert_eq!(read(&both), part(Some(90.0), Some(-22.5), Some(10.0)));
         let degrees = status(
             "<tt:PanTilt x=\"12.5\" y=\"3\" \
              space=\"http://www.onvif.org/ver10/tptz/PanTiltSpaces/SphericalPositionSpaceDegrees\"/>",
         );
-        assert_eq!(read(&degrees), Ok(Some(Ptz { pan: 12.5, tilt: 3.0, zoom: 9.0 })));
+        assert_eq!(read(&degrees), part(Some(12.5), Some(3.0), None));
         let zoom = status("<tt:Zoom x=\"0\"/>");
-        assert_eq!(read(&zoom), Ok(Some(Ptz { pan: 7.0, tilt: 8.0, zoom: 1.0 })));
+        assert_eq!(read(&zoom), part(None, None, Some(1.0)));
+        assert_eq!(read(&status("")), Ok(None));
     }
 
     #[test]
@@ -190,7 +193,7 @@ mod tests {
             position(0.1),
             position(0.2)
         ));
-        assert_eq!(read(&document).unwrap().unwrap().pan, 36.0);
+        assert_eq!(read(&document).unwrap().unwrap().pan, Some(36.0));
         assert_eq!(read(&stream("<tt:Event/>")), Ok(None));
     }
 

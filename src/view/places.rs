@@ -27,13 +27,11 @@ struct Place {
     seen: u64,
 }
 
-/// What a view was known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KnownBy {
-    /// What it looks like.
-    Pixels,
-    /// Where the camera points.
-    Pose,
+impl Place {
+    /// Whether the camera points here, where both are known.
+    fn is_at(&self, ptz: Option<&Ptz>) -> Option<bool> {
+        Some(self.pose?.holds(ptz?))
+    }
 }
 
 /// A known view that the camera rests on.
@@ -41,13 +39,11 @@ pub enum KnownBy {
 pub struct Recognised {
     /// Its name.
     pub name: Arc<str>,
-    /// What it was known by.
-    pub by: KnownBy,
-    /// Where the camera's picture lies in the known view's, when it was known by its pixels.
+    /// Where the camera's picture lies in the known view's, when it was known by its pixels rather than by its pose.
     pub registration: Option<Registration>,
 }
 
-/// What [`Places::recognise`] finds.
+/// What [`Places::go_on`] finds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sighting {
     /// A known view.
@@ -58,11 +54,38 @@ pub enum Sighting {
     New,
 }
 
-impl Sighting {
-    /// The known view.
-    pub fn known(self) -> Option<Recognised> {
-        if let Self::Known(recognised) = self { Some(recognised) } else { None }
+/// How far from where it was seen a view is looked for.
+#[derive(Clone, Copy, Debug)]
+enum Reach {
+    Near,
+    Anywhere,
+}
+
+impl Reach {
+    /// In milliseconds, about.
+    fn effort(self) -> u32 {
+        match self {
+            Self::Near => 1,
+            Self::Anywhere => 5,
+        }
     }
+}
+
+/// Most effort a call.
+const MOST_EFFORT: u32 = 16;
+/// What is looked for, one after the other: views that the camera points at, then those that may be anywhere.
+const STAGES: [(Option<bool>, Reach); 4] =
+    [(Some(true), Reach::Near), (Some(true), Reach::Anywhere), (None, Reach::Near), (None, Reach::Anywhere)];
+
+/// A search through the known views.
+#[derive(Clone, Debug)]
+struct Search {
+    ptz: Option<Ptz>,
+    /// The stage, and the next place to be looked for in it.
+    stage: usize,
+    next: usize,
+    /// Places found in this stage.
+    found: Vec<(Arc<str>, Registration)>,
 }
 
 /// The known views: presets, and some learned ones.
@@ -74,6 +97,7 @@ pub struct Places {
     /// Views learned so far.
     count: u64,
     calls: u64,
+    search: Option<Search>,
     registrar: Registrar,
 }
 
@@ -85,6 +109,7 @@ impl Places {
 
     /// Adds a preset, known by its pose, by a described picture, or by both. One of the same name is replaced.
     pub fn add(&mut self, name: Arc<str>, pose: Option<Pose>, picture: Option<Keyframe>) {
+        self.give_up();
         self.presets.retain(|place| place.name != name);
         self.presets.push(Place { name, pose, keyframe: picture, seen: self.calls });
     }
@@ -128,14 +153,37 @@ impl Places {
         self.presets.iter().chain(&self.learned)
     }
 
-    /// Which known view the camera rests on, from what it sees (a described keyframe), where it points, or both. A view at
-    /// another pose is ruled out whatever it looks like; one at this pose is believed without its pixels, unless another
-    /// looks like it.
-    ///
-    /// Takes about a millisecond for each picture that is known, and some ten more where the camera is not quite back.
-    pub fn recognise(&mut self, keyframe: Option<&Keyframe>, ptz: Option<&Ptz>) -> Sighting {
+    /// Begins to look for the known view that the camera rests on; it points at `ptz`, where that is known.
+    pub fn seek(&mut self, ptz: Option<&Ptz>) {
         self.calls += 1;
-        let sighting = self.sight(keyframe, ptz);
+        self.search = Some(Search { ptz: ptz.copied(), stage: 0, next: 0, found: Vec::new() });
+    }
+
+    /// Whether the search that was begun last is not over.
+    pub fn is_seeking(&self) -> bool {
+        self.search.is_some()
+    }
+
+    /// Gives the search up.
+    pub fn give_up(&mut self) {
+        self.search = None;
+    }
+
+    /// Goes on with the search in what the camera sees (a described keyframe, the same each time), where it sees anything. A
+    /// view at another pose is ruled out whatever it looks like; one at this pose is believed without its pixels, unless
+    /// another looks like it. `None` while there is more to do: a call takes about 20 ms at most, a millisecond for each
+    /// picture near which the camera may be, and five for each that is looked for anywhere.
+    pub fn go_on(&mut self, keyframe: Option<&Keyframe>) -> Option<Sighting> {
+        let mut search = self.search.take()?;
+        let seen = keyframe.map_or(Some(Sighting::New), |keyframe| self.look_through(&mut search, keyframe));
+        let sighting = match seen {
+            None => {
+                self.search = Some(search);
+                return None;
+            }
+            Some(Sighting::New) => self.by_pose(search.ptz.as_ref()),
+            Some(sighting) => sighting,
+        };
         if let Sighting::Known(Recognised { name, .. }) = &sighting {
             let calls = self.calls;
             let mut all = self.presets.iter_mut().chain(&mut self.learned);
@@ -143,33 +191,46 @@ impl Places {
                 place.seen = calls;
             }
         }
-        sighting
+        Some(sighting)
     }
 
-    fn sight(&mut self, keyframe: Option<&Keyframe>, ptz: Option<&Ptz>) -> Sighting {
+    fn look_through(&mut self, search: &mut Search, keyframe: &Keyframe) -> Option<Sighting> {
         let Self { presets, learned, registrar, .. } = self;
-        let points = |place: &Place| Some(place.pose?.holds(ptz?));
-        let possible: Vec<&Place> =
-            presets.iter().chain(learned.iter()).filter(|place| points(place) != Some(false)).collect();
-        let here: Vec<&Place> =
-            possible.iter().copied().filter(|place| points(place) == Some(true)).collect();
-        if let Some(keyframe) = keyframe {
-            // What the camera points at comes first.
-            for places in [&here, &possible] {
-                match best(registrar, places, keyframe) {
-                    Sighting::New => {}
-                    sighting => return sighting,
+        let mut effort = 0;
+        while let Some((here, reach)) = STAGES.get(search.stage) {
+            while let Some(place) = presets.iter().chain(learned.iter()).nth(search.next) {
+                if effort >= MOST_EFFORT {
+                    return None;
                 }
+                search.next += 1;
+                let asked = place.is_at(search.ptz.as_ref()) == *here;
+                let Some(reference) = place.keyframe.as_ref().filter(|_| asked) else { continue };
+                effort += reach.effort();
+                let found = match reach {
+                    Reach::Near => registrar.near(reference, keyframe, &IDENTITY),
+                    Reach::Anywhere => registrar.wide(reference, keyframe),
+                };
+                let close = found.filter(|found| off(found) <= FURTHEST);
+                search.found.extend(close.map(|found| (place.name.clone(), found)));
             }
+            if !search.found.is_empty() {
+                return Some(most_like(std::mem::take(&mut search.found)));
+            }
+            (search.stage, search.next) = (search.stage + 1, 0);
         }
-        let off = |place: &Place| match (place.pose, ptz) {
+        Some(Sighting::New)
+    }
+
+    /// The known view that the camera points at.
+    fn by_pose(&self, ptz: Option<&Ptz>) -> Sighting {
+        let off = |place: &&Place| match (place.pose, ptz) {
             (Some(pose), Some(ptz)) => pose.ptz.apart(ptz).angle,
             _ => f64::INFINITY,
         };
-        let nearest = here.into_iter().min_by(|a, b| off(a).total_cmp(&off(b)));
+        let here = self.all().filter(|place| place.is_at(ptz) == Some(true));
+        let nearest = here.min_by(|a, b| off(a).total_cmp(&off(b)));
         nearest.map_or(Sighting::New, |place| {
-            let name = place.name.clone();
-            Sighting::Known(Recognised { name, by: KnownBy::Pose, registration: None })
+            Sighting::Known(Recognised { name: place.name.clone(), registration: None })
         })
     }
 
@@ -181,6 +242,7 @@ impl Places {
         if self.most_learned == 0 || (keyframe.is_none() && ptz.is_none()) {
             return None;
         }
+        self.give_up();
         while self.learned.len() >= self.most_learned {
             let oldest = (0..self.learned.len()).min_by_key(|i| self.learned[*i].seen)?;
             self.learned.remove(oldest);
@@ -216,24 +278,8 @@ fn off(registration: &Registration) -> f64 {
     [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].map(corner).into_iter().fold(0.0, f64::max)
 }
 
-/// The places that `find` finds the picture in, close to theirs.
-fn matches(
-    places: &[&Place],
-    mut find: impl FnMut(&Keyframe) -> Option<Registration>,
-) -> Vec<(Arc<str>, Registration)> {
-    let found = |place: &&Place| {
-        let registration = find(place.keyframe.as_ref()?)?;
-        (off(&registration) <= FURTHEST).then(|| (place.name.clone(), registration))
-    };
-    places.iter().filter_map(found).collect()
-}
-
-/// The place that looks most like the picture: the nearest one.
-fn best(registrar: &mut Registrar, places: &[&Place], current: &Keyframe) -> Sighting {
-    let mut found = matches(places, |reference| registrar.near(reference, current, &IDENTITY));
-    if found.is_empty() {
-        found = matches(places, |reference| registrar.wide(reference, current));
-    }
+/// Of places that look like the picture the one that does most: the nearest one.
+fn most_like(mut found: Vec<(Arc<str>, Registration)>) -> Sighting {
     found.sort_by(|(_, a), (_, b)| off(a).total_cmp(&off(b)));
     let Some((_, nearest)) = found.first() else { return Sighting::New };
     let limit = off(nearest) + AS_FAR;
@@ -243,11 +289,9 @@ fn best(registrar: &mut Registrar, places: &[&Place], current: &Keyframe) -> Sig
         [(_, first), (_, second), ..] if f64::from(first.agreeing) < MORE * f64::from(second.agreeing) => {
             Sighting::Ambiguous
         }
-        [(name, registration), ..] => Sighting::Known(Recognised {
-            name: name.clone(),
-            by: KnownBy::Pixels,
-            registration: Some(*registration),
-        }),
+        [(name, registration), ..] => {
+            Sighting::Known(Recognised { name: name.clone(), registration: Some(*registration) })
+        }
         [] => Sighting::New,
     }
 }

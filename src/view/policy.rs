@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::fusion::{Fusion, Happening, Telling};
+use super::offset::{Offset, shift};
 use super::telemetry::{Camera, Ptz};
-use super::{Decision, Estimate, Motion, MotionSource, Validity, View};
-use crate::homography::{IDENTITY, apply, compose, inverse};
+use super::{Decision, Estimate, Evidence, Motion, MotionSource, Validity, View};
+use crate::homography::{IDENTITY, compose, inverse};
 
 /// Whether the camera may move at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,12 +83,29 @@ pub struct Report {
     pub telling: Telling,
     /// Width over height of the picture as displayed.
     pub aspect: f64,
-    /// The way to the frame that [`State::is_reference`] was true of last, where it was looked for.
-    pub anchored: Option<[f64; 9]>,
+    /// Where the frame that [`State::is_reference`] was true of last is seen.
+    pub anchor: Anchor,
     /// What ails the picture.
     pub trouble: Option<&'static str>,
     /// Whether the stream begins anew.
     pub restart: bool,
+}
+
+/// What comes of looking for the picture of an epoch's reference.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Anchor {
+    /// Nobody looked, or what is not found says nothing: the way from frame to frame was known all along.
+    #[default]
+    Unasked,
+    /// The way to it.
+    Found {
+        /// Row-major homography from this frame's normalised points.
+        way: [f64; 9],
+        /// Confidence in it, in \[0, 1\].
+        confidence: f32,
+    },
+    /// It is nowhere to be found, and nobody knows what happened since it was seen.
+    Lost,
 }
 
 /// Why an epoch began.
@@ -133,6 +151,10 @@ pub struct State {
     fresh: bool,
     /// Whether the epoch's reference is still to come: the view on which the camera settles.
     pending: bool,
+    /// How many steps in a row are known since the last cut, while the epoch's reference is to come.
+    cut: Option<u32>,
+    /// How often the reference was not found while the camera rested.
+    losses: u32,
     /// How far the resting picture has wandered lately.
     wander: Option<[f64; 9]>,
     /// When the picture last moved faster than a resting one.
@@ -147,6 +169,10 @@ pub struct State {
 
 /// How often the way of a resting picture to its reference is looked for, in nanoseconds.
 const CHECK: u64 = 1_000_000_000;
+/// A resting picture in which the reference was looked for in vain so often is another one.
+const MOST_LOSSES: u32 = 3;
+/// Steps in a row by which what follows a cut is one picture, even if it moves.
+const STEADY: u32 = 5;
 
 impl State {
     /// The view of the frame decided on last.
@@ -164,14 +190,18 @@ impl State {
         self.fresh
     }
 
-    /// The best guess of [`Report::anchored`], where it would help with the next frame: now and then while the camera rests,
-    /// and more often while nobody knows the way back.
-    pub fn due_anchor(&mut self, time: u64) -> Option<[f64; 9]> {
+    /// The best guess of the way to the reference's picture, where finding it would help with the next frame: now and then
+    /// while the camera rests, more often while nobody knows the way back, and at once where it is `doubted`.
+    pub fn due_anchor(&mut self, time: u64, doubted: bool) -> Option<[f64; 9]> {
         let lost = self.reference.is_none();
         let rests = self.view.motion == Motion::Stable;
-        let due = if lost { CHECK / 5 } else { CHECK };
-        if self.pending || self.time.is_none() || !(lost || rests) || time.saturating_sub(self.checked) < due
-        {
+        let due = match (lost, doubted) {
+            (true, _) => CHECK / 5,
+            (false, true) => 0,
+            (false, false) => CHECK,
+        };
+        let asked = lost || rests || doubted;
+        if self.pending || self.time.is_none() || !asked || time.saturating_sub(self.checked) < due {
             return None;
         }
         self.checked = time;
@@ -218,48 +248,11 @@ mod reason {
     pub(super) const LOST: &str = "reference-lost";
 }
 
-/// How far a motion takes the points between the centre and the corners, at most.
-fn shift(h: &[f64; 9]) -> f64 {
-    let points = [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]];
-    let far = |p: [f64; 2]| {
-        let [x, y] = apply(h, p);
-        (x - p[0]).hypot(y - p[1])
-    };
-    points.into_iter().map(far).fold(0.0, f64::max)
-}
-
-/// How the picture lies to its reference view.
-struct Pose {
-    displacement: f64,
-    /// Degrees of pan or tilt, whichever is more; 0 without a field of view.
-    angle: f64,
-    /// Degrees about the axis of sight.
-    rotation: f64,
-    /// Change of the zoom ratio: 0.1 for a tenth larger or smaller.
-    zoom: f64,
-}
-
-impl Pose {
-    fn of(h: &[f64; 9], field_of_view: f64) -> Self {
-        let at = |x, y| apply(h, [x, y]);
-        let ([x, y], [rx, ry], [dx, dy]) = (at(0.5, 0.5), at(0.51, 0.5), at(0.5, 0.51));
-        let (ax, ay, bx, by) = (rx - x, ry - y, dx - x, dy - y);
-        let ratio = ((ax * by - ay * bx).abs().sqrt() / 0.01).max(1e-9);
-        let tangent = (field_of_view.to_radians() / 2.0).tan();
-        let angle = |by: f64| (2.0 * by * tangent).atan().to_degrees().abs();
-        Self {
-            displacement: (x - 0.5).hypot(y - 0.5),
-            angle: if field_of_view > 0.0 { angle(x - 0.5).max(angle(y - 0.5)) } else { 0.0 },
-            rotation: (ay - bx).atan2(ax + by).to_degrees().abs(),
-            zoom: ratio.max(1.0 / ratio) - 1.0,
-        }
-    }
-}
-
 /// What holds after a frame. The first frame of a stream, and each that restarts it, begins an epoch; so do a cut, the
-/// frame on which a move goes beyond what [`Policy`] lets one epoch have, and the end of a move that nobody could follow.
-/// Within one move there is one such epoch at most: its reference is the view on which the camera settles, and until then
-/// it has no `to_reference`.
+/// frame on which a move goes beyond what [`Policy`] lets one epoch have, the end of a move that nobody could follow, and a
+/// frame that is found to be of another view after nobody could look. Within one move, and within cuts that follow each
+/// other, there is one such epoch at most: its reference is the view on which the camera settles, and until then it has no
+/// `to_reference`.
 pub fn decide(previous: &State, report: &Report, policy: &Policy) -> State {
     let mut next = previous.clone();
     let dt = previous.time.map_or(0.0, |time| report.time.saturating_sub(time) as f64 / 1e9);
@@ -288,9 +281,27 @@ impl State {
         self.settle();
     }
 
+    /// The same where the way from the frame before is known.
+    fn begin_at_rest(&mut self, cause: Cause) {
+        let to_previous = self.view.to_previous;
+        self.begin(Some(cause));
+        self.view.to_previous = to_previous;
+    }
+
+    /// A new epoch whose reference is to come, unless that is so already.
+    fn leave(&mut self, cause: Cause) {
+        if !self.pending {
+            self.view.epoch += 1;
+            self.cause = Some(cause);
+        }
+        (self.pending, self.reference, self.base) = (true, None, None);
+        (self.home, self.view.preset) = (None, None);
+    }
+
     /// This frame is the epoch's reference.
     fn settle(&mut self) {
         (self.fresh, self.pending) = (true, false);
+        (self.cut, self.losses) = (None, 0);
         (self.reference, self.base, self.wander) = (Some(IDENTITY), None, Some(IDENTITY));
         self.home = None;
         self.checked = self.time.unwrap_or_default();
@@ -307,7 +318,7 @@ impl State {
     fn stand(&mut self, follows: bool) {
         (self.view.source, self.view.ptz) = (MotionSource::None, None);
         self.reference = Some(IDENTITY);
-        self.pending = false;
+        (self.pending, self.cut) = (false, None);
         self.disagrees = false;
         self.set(Motion::Stable, 1.0, follows.then_some(IDENTITY));
     }
@@ -320,7 +331,9 @@ impl State {
         match sense.happening {
             Happening::Untold => self.set(Motion::Unknown, 0.0, None),
             Happening::Cut => {
-                self.begin(Some(Cause::Cut));
+                self.leave(Cause::Cut);
+                (self.cut, self.wander) = (Some(0), Some(IDENTITY));
+                (self.trust, self.speed) = ((0.0, 0), 0.0);
                 self.set(Motion::Unknown, 0.0, None);
             }
             // Nothing speaks for a change: what rested rests, and what moved does so on unknown ways.
@@ -329,7 +342,11 @@ impl State {
             Happening::Wanders => self.wander(report.time, sense.confidence),
             Happening::Known(step) => self.follow(report.time, step, sense.confidence, policy, dt),
         }
-        self.anchor(report, &camera);
+        let known = matches!(sense.happening, Happening::Known(_));
+        self.cut = self.cut.map(|steps| if known { steps + 1 } else { 0 });
+        if !self.pending && !self.fresh {
+            self.anchor(report, &camera, policy);
+        }
     }
 
     fn wander(&mut self, time: u64, confidence: f32) {
@@ -339,24 +356,46 @@ impl State {
     }
 
     /// Where the frame lies to its reference, seen or told directly, is surer than the sum of all steps.
-    fn anchor(&mut self, report: &Report, camera: &Camera) {
-        let told = || {
-            let ways = self.home.zip(self.view.ptz).filter(|_| report.estimate.is_none());
-            ways.and_then(|(home, ptz)| camera.way(&ptz, &home))
-        };
-        let Some(anchored) = report.anchored.or_else(told).filter(|_| !self.pending && !self.fresh) else {
-            return;
-        };
-        let anchored = self.base.map_or(anchored, |base| compose(&base, &anchored));
+    fn anchor(&mut self, report: &Report, camera: &Camera, policy: &Policy) {
+        match report.anchor {
+            Anchor::Found { way, confidence } => {
+                // What is enough to rely on is as good as any.
+                let confidence = f64::from(confidence);
+                let sure = if confidence >= policy.compensate_confidence { 1.0 } else { confidence };
+                self.losses = 0;
+                self.trust = (sure, 1);
+                self.lie(&way);
+            }
+            Anchor::Lost => self.lose(),
+            Anchor::Unasked => {
+                let ways = self.home.zip(self.view.ptz).filter(|_| report.estimate.is_none());
+                let Some(way) = ways.and_then(|(home, ptz)| camera.way(&ptz, &home)) else { return };
+                let sure = f64::from(self.view.confidence);
+                if sure > self.trust() {
+                    self.trust = (sure, 1);
+                }
+                self.lie(&way);
+            }
+        }
+    }
+
+    /// Takes over the way to the frame on which the epoch settled.
+    fn lie(&mut self, way: &[f64; 9]) {
+        let way = self.base.map_or(*way, |base| compose(&base, way));
         let apart = self.reference.and_then(|reference| inverse(&reference));
-        let apart = apart.map_or(f64::INFINITY, |back| shift(&compose(&back, &anchored)));
+        let apart = apart.map_or(f64::INFINITY, |back| shift(&compose(&back, &way)));
         // What lies within the shakes of a resting picture is no drift.
         if self.view.motion == Motion::Moving || apart > SAME {
-            self.reference = Some(anchored);
+            self.reference = Some(way);
         }
-        let sure = if report.anchored.is_some() { 1.0 } else { f64::from(self.view.confidence) };
-        if sure > self.trust() {
-            self.trust = (sure, 1);
+    }
+
+    /// The reference is not to be seen where it ought to be, nor anywhere else.
+    fn lose(&mut self) {
+        self.reference = None;
+        self.losses += u32::from(self.view.motion == Motion::Stable);
+        if self.losses >= MOST_LOSSES {
+            self.begin_at_rest(Cause::Cut);
         }
     }
 
@@ -407,13 +446,16 @@ impl State {
     fn finish(&mut self, previous: &Self, report: &Report, policy: &Policy, dt: f64) {
         let moves = self.view.motion == Motion::Moving;
         self.view.phase = previous.view.phase.next(moves);
-        let settles = previous.view.motion == Motion::Moving && !moves && self.cause.is_none();
-        if settles && self.pending {
-            self.settle();
-        } else if settles && self.reference.is_none() {
+        let stops = previous.view.motion == Motion::Moving && !moves && self.cause.is_none();
+        if self.pending {
+            let rests = self.view.motion == Motion::Stable && self.view.to_previous.is_some();
+            if self.cut.map_or(stops || rests, |steps| rests || steps >= STEADY) {
+                self.settle();
+            }
+        } else if stops && self.reference.is_none() {
             self.come_to_rest();
         }
-        if self.is_away(policy) && !self.pending {
+        if self.is_away(report.aspect, policy) && !self.pending {
             self.segment(moves);
         }
         let home = Some(self.base.unwrap_or(IDENTITY));
@@ -456,17 +498,17 @@ impl State {
             self.trust = (self.view.confidence.into(), 1);
             return;
         }
-        let to_previous = self.view.to_previous;
-        self.begin(Some(Cause::Move));
-        self.view.to_previous = to_previous;
+        self.begin_at_rest(Cause::Move);
     }
 
-    fn is_away(&self, policy: &Policy) -> bool {
+    fn is_away(&self, aspect: f64, policy: &Policy) -> bool {
         // A reference view is not away from itself, however small the bounds are.
         let moved = self.reference.filter(|h| *h != IDENTITY);
-        let seen = moved.map(|h| Pose::of(&h, policy.field_of_view)).is_some_and(|pose| {
-            let angle = policy.field_of_view > 0.0 && pose.angle > policy.segment_angle;
-            angle || pose.zoom > policy.segment_zoom || pose.displacement > policy.segment_displacement
+        let camera = Camera { field_of_view: policy.field_of_view, aspect };
+        let zoom = self.home.map_or(1.0, |home| home.zoom);
+        let seen = moved.map(|h| Offset::of(&h, &camera, zoom)).is_some_and(|offset| {
+            let angle = policy.field_of_view > 0.0 && offset.angle > policy.segment_angle;
+            angle || offset.zoom > policy.segment_zoom || offset.displacement > policy.segment_displacement
         });
         let told = self.home.zip(self.view.ptz).is_some_and(|(home, ptz)| {
             let apart = home.apart(&ptz);
@@ -477,12 +519,8 @@ impl State {
 
     /// A new epoch beyond the bounds of the last; its reference is this frame, or that on which the move ends.
     fn segment(&mut self, moves: bool) {
-        self.view.epoch += 1;
-        self.cause = Some(Cause::Move);
-        if moves {
-            (self.pending, self.reference, self.base) = (true, None, None);
-            (self.home, self.view.preset) = (None, None);
-        } else {
+        self.leave(Cause::Move);
+        if !moves {
             self.settle();
         }
     }
@@ -514,6 +552,9 @@ impl State {
             (Motion::Unknown, _) if self.view.source == MotionSource::None => {
                 return degraded(reason::UNTOLD);
             }
+            (Motion::Unknown, _) if report.estimate.is_some_and(|e| e.evidence == Evidence::First) => {
+                return degraded(reason::UNTOLD);
+            }
             (Motion::Unknown, _) => return degraded(reason::BLIND),
             (_, None) if self.view.confidence == 0.0 => return degraded(reason::UNCLEAR),
             _ => {}
@@ -524,12 +565,13 @@ impl State {
         if shift(reference) <= SAME {
             return (Decision::Continue, Validity::Valid, None);
         }
-        let pose = Pose::of(reference, 0.0);
+        let camera = Camera { field_of_view: 0.0, aspect: report.aspect };
+        let offset = Offset::of(reference, &camera, 1.0);
         if self.trust() < policy.compensate_confidence {
             degraded(reason::CONFIDENCE)
-        } else if pose.rotation > policy.compensate_rotation {
+        } else if offset.rotation > policy.compensate_rotation {
             degraded(reason::ROTATION)
-        } else if pose.zoom > policy.compensate_zoom {
+        } else if offset.zoom > policy.compensate_zoom {
             degraded(reason::ZOOM)
         } else {
             (Decision::Compensate, Validity::Valid, None)

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::part::{Axes, PtzPart};
 use crate::homography::IDENTITY;
 
 /// A pose of a camera on a pan-tilt head.
@@ -132,8 +133,12 @@ pub enum Refusal {
     NotFinite,
     /// The tilt is beyond straight up or down, the zoom is not above 0, or the pan is more than ten turns.
     OutOfRange,
+    /// Neither is the pan or the tilt told, nor was it ever.
+    Incomplete,
     /// It is older than all that is remembered.
     TooOld,
+    /// As many poses as can be remembered wait for their frames already.
+    TooManyAhead,
 }
 
 impl std::fmt::Display for Refusal {
@@ -143,7 +148,9 @@ impl std::fmt::Display for Refusal {
             Self::OutOfRange => {
                 "the pan has to be within ten turns, the tilt within 90 degrees, and the zoom above 0"
             }
+            Self::Incomplete => "pan and tilt have to be told once before either is left out",
             Self::TooOld => "it is older than all poses that are remembered",
+            Self::TooManyAhead => "4096 poses ahead of the video wait for its frames already",
         })
     }
 }
@@ -159,43 +166,52 @@ pub struct Reading {
     pub confidence: f32,
 }
 
-/// Poses kept: at 50 a second they span ten seconds.
-const MOST: usize = 512;
+/// Poses kept: at 50 a second they span 80 seconds.
+const MOST: usize = 4096;
 
 /// The poses told lately, in order of time.
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
     poses: VecDeque<(u64, Ptz)>,
+    axes: Axes,
+    /// Poses before this time are of use to no frame to come.
+    passed: u64,
 }
 
 impl Telemetry {
     /// Takes over the pose at a running time in nanoseconds. Poses may come late and out of order; of two at one time the
-    /// later one counts.
+    /// later one counts. What a pose leaves out is as it was told last; a zoom that was never told is 1.
     ///
     /// # Errors
-    /// The pose is none, and nothing changes.
-    pub fn push(&mut self, time: u64, ptz: Ptz) -> Result<(), Refusal> {
-        if ![ptz.pan, ptz.tilt, ptz.zoom].iter().all(|v| v.is_finite()) {
-            return Err(Refusal::NotFinite);
-        }
-        if ptz.pan.abs() > 3600.0 || ptz.tilt.abs() > 90.0 || !(1e-3..=1e4).contains(&ptz.zoom) {
-            return Err(Refusal::OutOfRange);
-        }
+    /// The pose is none, or there is no room for it, and the poses that are known stay as they are.
+    pub fn push(&mut self, time: u64, told: impl Into<PtzPart>) -> Result<(), Refusal> {
+        let part = told.into();
+        part.check()?;
+        let ptz = self.axes.complete(time, &part).ok_or(Refusal::Incomplete)?;
         let at = self.poses.partition_point(|(then, _)| *then < time);
         if let Some(same) = self.poses.get_mut(at).filter(|(then, _)| *then == time) {
             same.1 = ptz;
             return Ok(());
         }
-        if self.poses.len() == MOST {
-            if at == 0 {
-                return Err(Refusal::TooOld);
-            }
-            self.poses.pop_front();
-            self.poses.insert(at - 1, (time, ptz));
-        } else {
+        if self.poses.len() < MOST {
             self.poses.insert(at, (time, ptz));
+            return Ok(());
         }
+        if at == 0 {
+            return Err(Refusal::TooOld);
+        }
+        if self.poses[0].0 >= self.passed {
+            return Err(Refusal::TooManyAhead);
+        }
+        self.poses.pop_front();
+        self.poses.insert(at - 1, (time, ptz));
         Ok(())
+    }
+
+    /// The frames to come are at `time` or later, and what is further from a frame than `max_age` nanoseconds says nothing of
+    /// it: poses that are older give way to new ones where there are too many.
+    pub fn pass(&mut self, time: u64, max_age: u64) {
+        self.passed = time.saturating_sub(max_age);
     }
 
     /// What is known of a moment from poses at most `max_age` nanoseconds away. Between two poses it lies on the way from
@@ -228,9 +244,9 @@ impl Telemetry {
         from.towards(&ptz, 1.0 + (on / gap).min(1.0))
     }
 
-    /// Forgets all poses.
+    /// Forgets all that was told.
     pub fn clear(&mut self) {
-        self.poses.clear();
+        *self = Self::default();
     }
 }
 
@@ -317,11 +333,27 @@ mod tests {
             assert_eq!(told.push(0, bad), Err(why));
         }
         for i in 0..2 * MOST as u64 {
+            told.pass(SECOND + i, 10);
             told.push(SECOND + i, Ptz::default()).unwrap();
         }
         assert_eq!(told.poses.len(), MOST);
         assert_eq!(told.push(0, Ptz::default()), Err(Refusal::TooOld));
         told.push(u64::MAX, Ptz::default()).unwrap();
         assert!(told.at(u64::MAX - 1, SECOND).is_some());
+    }
+
+    #[test]
+    fn poses_wait_for_their_frames() {
+        let mut told = Telemetry::default();
+        let pushed = (0..MOST as u64 + 100).map(|i| told.push(i * 10, pose(i as f64 / 100.0, 0.0, 1.0)));
+        let refused: Vec<_> = pushed.filter_map(Result::err).collect();
+        assert_eq!(refused, [Refusal::TooManyAhead; 100]);
+        assert!(Refusal::TooManyAhead.to_string().contains(&MOST.to_string()));
+        assert_eq!(told.at(0, SECOND).map(|reading| reading.ptz), Some(pose(0.0, 0.0, 1.0)));
+        // A frame at 1000 has use for what is 500 older.
+        told.pass(1000, 500);
+        let end = MOST as u64 * 10;
+        let more = (0..100).take_while(|i| told.push(end + i, Ptz::default()).is_ok()).count();
+        assert_eq!(more, 50);
     }
 }

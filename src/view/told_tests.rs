@@ -113,12 +113,7 @@ fn a_jump_is_one_epoch() {
 
 #[test]
 fn a_contradiction_is_told() {
-    let still = Estimate {
-        evidence: Evidence::Still,
-        to_previous: Some(IDENTITY),
-        confidence: 0.9,
-        ..Estimate::default()
-    };
+    let still = Estimate { evidence: Evidence::Still, to_previous: Some(IDENTITY), confidence: 0.9 };
     let mut state = State::default();
     for frame in 0..30 {
         let telling = told(0.5 * frame as f64);
@@ -133,27 +128,23 @@ fn a_contradiction_is_told() {
 
 #[test]
 fn what_is_looked_for_directly_makes_up_for_drift() {
-    let still = Estimate {
-        evidence: Evidence::Still,
-        to_previous: Some(IDENTITY),
-        confidence: 0.9,
-        ..Estimate::default()
-    };
+    let still = Estimate { evidence: Evidence::Still, to_previous: Some(IDENTITY), confidence: 0.9 };
     let report =
         |frame: u64| Report { time: frame * FRAME, estimate: Some(still), aspect: 1.0, ..Report::default() };
+    let found = |way| Anchor::Found { way, confidence: 0.9 };
     let mut state = decide(&State::default(), &report(0), &policy());
-    assert!(state.is_reference() && state.due_anchor(FRAME).is_none());
+    assert!(state.is_reference() && state.due_anchor(FRAME, false).is_none());
     for frame in 1..25 {
         state = decide(&state, &report(frame), &policy());
     }
-    assert_eq!(state.due_anchor(25 * FRAME), Some(IDENTITY));
+    assert_eq!(state.due_anchor(25 * FRAME, false), Some(IDENTITY));
     let crept = [1.0, 0.0, 0.1, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-    state = decide(&state, &Report { anchored: Some(crept), ..report(25) }, &policy());
+    state = decide(&state, &Report { anchor: found(crept), ..report(25) }, &policy());
     assert_eq!(state.view().decision, Decision::Compensate);
     assert!((shift_of(state.view()) - 0.1).abs() < 1e-6);
-    assert_eq!(state.due_anchor(26 * FRAME), None, "not on every frame");
+    assert_eq!(state.due_anchor(26 * FRAME, false), None, "not on every frame");
     let further = [1.0, 0.0, 0.3, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-    state = decide(&state, &Report { anchored: Some(further), ..report(60) }, &policy());
+    state = decide(&state, &Report { anchor: found(further), ..report(60) }, &policy());
     assert_eq!((state.view().epoch, state.cause()), (1, Some(Cause::Move)));
 }
 

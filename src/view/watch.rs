@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Camera, Cause, Estimate, Estimator, Health, Keyframe, Motion, Places, Policy, Ptz, Reading, Recognised,
-    Registrar, Report, Sighting, State, Telling, Trouble, Validity, View, decide,
+    Anchor, Camera, Cause, Estimate, Estimator, Evidence, Health, Keyframe, Motion, Places, Policy, Ptz,
+    Reading, Recognised, Registrar, Registration, Report, Sighting, State, Telling, Trouble, Validity, View,
+    decide,
 };
 use crate::geometry::BBox;
 use crate::homography::IDENTITY;
@@ -59,7 +60,12 @@ pub struct Watch {
     anchor: Keyframe,
     anchored: bool,
     now: Keyframe,
+    /// Whether something may have happened unseen since that view was seen last.
+    doubted: bool,
     places: Places,
+    /// The picture that is looked up among them, where there is one.
+    shown: Keyframe,
+    has_picture: bool,
     health: Health,
     /// When the epoch's reference was seen, and how often its view has been looked up since.
     settled: u64,
@@ -87,7 +93,7 @@ impl Watch {
             estimate,
             telling: look.telling,
             aspect: look.aspect,
-            anchored: self.find_anchor(look.time, estimate.is_some(), policy),
+            anchor: self.find_anchor(look, estimate.as_ref(), policy),
             trouble: self.examine(look),
             restart: look.restart,
         };
@@ -98,7 +104,7 @@ impl Watch {
         }
         if self.state.is_reference() {
             self.anchored = estimate.is_some() && self.estimator.fill_keyframe(&mut self.anchor);
-            (self.settled, self.lookups) = (look.time, 0);
+            (self.settled, self.lookups, self.doubted) = (look.time, 0, false);
         }
         self.look_up(look, policy, estimate.is_some());
         self.tell(&before);
@@ -110,12 +116,10 @@ impl Watch {
         &self.news
     }
 
-    /// Forgets the frame before: the next one has nothing to be compared with.
-    pub fn interrupt(&mut self) {
-        self.estimator.reset();
-    }
-
     fn see(&mut self, look: &Look<'_>) -> Option<Estimate> {
+        if look.restart {
+            self.estimator.reset();
+        }
         let Some(frame) = look.frame else {
             // What was seen before is too old to compare with once somebody looks again.
             self.estimator.reset();
@@ -135,44 +139,80 @@ impl Watch {
         self.health.look(&self.estimator, look.time).map(Trouble::name)
     }
 
-    /// The way to the epoch's own first frame, looked for now and then.
-    fn find_anchor(&mut self, time: u64, seen: bool, policy: &Policy) -> Option<[f64; 9]> {
-        let guess = self.state.due_anchor(time).filter(|_| seen && self.anchored)?;
-        if !self.estimator.fill_keyframe(&mut self.now) {
-            return None;
+    /// Looks for the epoch's own first frame now and then, and where something may have happened since it was seen.
+    fn find_anchor(&mut self, look: &Look<'_>, estimate: Option<&Estimate>, policy: &Policy) -> Anchor {
+        let Some(estimate) = estimate.filter(|_| self.anchored && !look.restart) else {
+            return Anchor::Unasked;
+        };
+        self.doubted |= estimate.evidence == Evidence::First;
+        let guess = self.state.due_anchor(look.time, self.doubted);
+        let Some(guess) = guess.filter(|_| self.estimator.fill_keyframe(&mut self.now)) else {
+            return Anchor::Unasked;
+        };
+        if let Some(found) = self.registrar.near(&self.anchor, &self.now, &guess) {
+            return self.found(&found, policy);
         }
-        let found = self.registrar.near(&self.anchor, &self.now, &guess)?;
-        (f64::from(found.confidence) >= policy.compensate_confidence).then_some(found.to_reference)
+        if !self.doubted {
+            // What stands before it may hide it, and light and weather change it.
+            return Anchor::Unasked;
+        }
+        self.anchor.describe();
+        self.now.describe();
+        match self.registrar.wide(&self.anchor, &self.now) {
+            Some(found) => self.found(&found, policy),
+            None => Anchor::Lost,
+        }
+    }
+
+    /// The reference is seen again; where that was not in doubt, what is not sure is not needed.
+    fn found(&mut self, found: &Registration, policy: &Policy) -> Anchor {
+        let doubted = std::mem::take(&mut self.doubted);
+        if !doubted && f64::from(found.confidence) < policy.compensate_confidence {
+            return Anchor::Unasked;
+        }
+        Anchor::Found { way: found.to_reference, confidence: found.confidence }
     }
 
     /// Looks for the view among those that are known, when the camera has settled and some times after.
     fn look_up(&mut self, look: &Look<'_>, policy: &Policy, seen: bool) {
-        let told = if let Telling::Told(reading) = look.telling { Some(reading) } else { None };
-        let seen = seen && (look.health.is_none() || self.health.trouble().is_none());
-        let known = self.state.view().preset.is_some();
-        if known || self.places.is_empty() || self.lookups >= LOOKUPS || !(seen || told.is_some()) {
-            return;
-        }
         let first = self.state.is_reference();
-        if !first && !self.may_look_again(look.time) {
+        if first || !self.state.rests() || self.state.view().motion == Motion::Moving {
+            self.places.give_up();
+        }
+        if self.state.view().preset.is_some() || self.places.is_empty() {
             return;
         }
-        self.lookups += 1;
-        let has_picture =
-            if first { self.anchored } else { seen && self.estimator.fill_keyframe(&mut self.now) };
+        let told = if let Telling::Told(reading) = look.telling { Some(reading) } else { None };
         let ptz = told.map(|reading| reading.ptz);
-        let picture = if first { &mut self.anchor } else { &mut self.now };
-        let picture = has_picture.then(|| {
-            picture.describe();
-            &*picture
-        });
-        match self.places.recognise(picture, ptz.as_ref()) {
-            Sighting::Known(found) => self.recognise(&found, told, look, policy, has_picture),
+        if !self.places.is_seeking() && !self.seek(look, ptz.as_ref(), seen) {
+            return;
+        }
+        let Some(sighting) = self.places.go_on(self.has_picture.then_some(&self.shown)) else { return };
+        match sighting {
+            Sighting::Known(found) => self.recognise(&found, told, look, policy),
             // It may look like one of them tomorrow.
             Sighting::Ambiguous => {}
-            Sighting::New if first => {}
+            Sighting::New if self.lookups == 1 => {}
             Sighting::New => self.learn(ptz.as_ref()),
         }
+    }
+
+    /// Begins to look for the view, where it is time to and there is something to know it by.
+    fn seek(&mut self, look: &Look<'_>, ptz: Option<&Ptz>, seen: bool) -> bool {
+        let first = self.state.is_reference();
+        let seen = seen && (look.health.is_none() || self.health.trouble().is_none());
+        let due = self.lookups < LOOKUPS && (first || self.may_look_again(look.time));
+        if !due || !(seen || ptz.is_some()) {
+            return false;
+        }
+        self.lookups += 1;
+        let looks = if first { self.anchored } else { seen };
+        self.has_picture = looks && self.estimator.fill_keyframe(&mut self.shown);
+        if self.has_picture {
+            self.shown.describe();
+        }
+        self.places.seek(ptz);
+        true
     }
 
     /// Whether a view that was not known when the camera settled may be by now.
@@ -192,14 +232,7 @@ impl Watch {
         }
     }
 
-    fn recognise(
-        &mut self,
-        found: &Recognised,
-        told: Option<Reading>,
-        look: &Look<'_>,
-        policy: &Policy,
-        has_picture: bool,
-    ) {
+    fn recognise(&mut self, found: &Recognised, told: Option<Reading>, look: &Look<'_>, policy: &Policy) {
         let first = self.state.is_reference();
         let by_pose = || {
             let (reading, pose) = (told?, self.places.pose(&found.name)?);
@@ -210,10 +243,10 @@ impl Watch {
         let (way, confidence) = seen.or_else(by_pose).unwrap_or((IDENTITY, 1.0));
         self.state.recognise(found.name.clone(), way, confidence);
         if !first {
-            std::mem::swap(&mut self.anchor, &mut self.now);
-            (self.anchored, self.settled) = (has_picture, look.time);
+            (self.anchored, self.settled, self.doubted) = (self.has_picture, look.time, false);
         }
-        if has_picture {
+        if self.has_picture {
+            std::mem::swap(&mut self.anchor, &mut self.shown);
             self.places.picture_now(&found.name, &self.anchor);
         }
     }
