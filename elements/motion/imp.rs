@@ -182,20 +182,21 @@ impl ElementImpl for NvpMotion {
 }
 
 impl MetaFilter for NvpMotion {
-    fn see(&self, event: &gst::Event) -> Result<(), gst::FlowError> {
+    fn see(&self, event: &gst::Event) -> bool {
         if let gst::EventView::StreamStart(start) = event.view() {
             self.feed.begin(start.stream_id());
         }
         let news = {
             let mut state = lock(&self.state);
-            let Some(state) = state.as_mut() else { return Ok(()) };
+            let Some(state) = state.as_mut() else { return true };
             match event.view() {
                 gst::EventView::Caps(caps) => {
                     let layout = gst_video::VideoInfo::from_caps(caps.caps()).ok().and_then(Layout::new);
-                    state.layout = Some(layout.ok_or_else(|| {
+                    if layout.is_none() {
                         gst::warning!(CAT, imp = self, "cannot read {}", caps.caps());
-                        gst::FlowError::NotNegotiated
-                    })?);
+                        return false;
+                    }
+                    state.layout = layout;
                     state.clock.set_caps(caps.caps());
                     None
                 }
@@ -215,7 +216,7 @@ impl MetaFilter for NvpMotion {
             }
         };
         news.into_iter().for_each(|news| self.tell(news));
-        Ok(())
+        true
     }
 
     fn handle(&self, mut buffer: gst::Buffer) -> Result<Option<gst::Buffer>, gst::FlowError> {
