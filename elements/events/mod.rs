@@ -33,6 +33,7 @@
 //! | `nvp-rule-suspended`, `nvp-rule-resumed` | `kind`, `name`, `reason`, `rules`, `running-time` | a zone or line does not hold on the view, or holds again; `rules` are those about it |
 //! | `nvp-rules-applied` | `generation`, `zones`, `lines`, `rules` | other rules are in force |
 //! | `nvp-rules-rejected` | `generation`, `reason` | they were wrong; those of this generation stay |
+//! | `nvp-rules-too-many-tracks` | `refused`, `running-time` | a frame has more tracks than can be remembered (1024), and some are left out; said once |
 //! | `nvp-rules-unknown-class` | `class`, `suggestion` | no model names a class that the rules ask about |
 //!
 //! # Signals

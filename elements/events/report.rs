@@ -27,6 +27,10 @@ pub(super) fn of_frame(engine: &Engine, run: &str, time: u64, labels: LabelsRef<
             let said = gst::Structure::builder("nvp-rules-unknown-class").field("class", class);
             said.field("suggestion", suggestion).build()
         }
+        Notice::TooManyTracks => gst::Structure::builder("nvp-rules-too-many-tracks")
+            .field("refused", engine.refused())
+            .field("running-time", time)
+            .build(),
     });
     events.chain(notices).collect()
 }

@@ -16,7 +16,7 @@ use super::zone::ZoneState;
 use crate::homography::{IDENTITY, inverse};
 use crate::view::{Sight, Validity};
 
-/// Tracks are remembered for at least this many nanoseconds after they were there.
+/// Tracks that nothing goes on about are remembered for this many nanoseconds after they were there.
 const MEMORY: u64 = 10_000_000_000;
 /// What a classifier said of a track holds for this many nanoseconds.
 const ATTRIBUTE_TTL: u64 = 2_000_000_000;
@@ -30,6 +30,8 @@ pub enum Notice {
     Line(usize, Hold),
     /// No object can be of this class, by its number in [`Rules::classes`]: the models do not name it.
     UnknownClass(usize),
+    /// There are more tracks at a time than can be remembered: some are left out. Told once.
+    TooManyTracks,
 }
 
 /// What comes of a frame, beside the facts.
@@ -273,7 +275,8 @@ impl Engine {
         }
         self.zones.iter_mut().for_each(ZoneState::restart);
         self.lines.iter_mut().for_each(LineState::suspend);
-        self.forget_before(u64::MAX);
+        self.objects.expire(u64::MAX, |_| false);
+        self.forget();
         self.last = None;
     }
 
@@ -288,15 +291,20 @@ impl Engine {
         self.learn(input);
         let sight = self.sight(input);
         let way = sight.to_reference.map(|h| h.map(f64::from)).filter(|h| *h != IDENTITY);
+        let refused = self.objects.refused;
         self.objects.see(input, way.as_ref(), &self.known);
+        if refused == 0 && self.objects.refused > 0 {
+            self.output.notices.push(Notice::TooManyTracks);
+        }
         self.reserve();
+        self.forget();
         self.attribute(input);
         self.place(&sight);
         self.watch(input, way.as_ref());
         self.tell(input, &sight);
         self.judge(input);
         self.show(way.as_ref());
-        self.forget_before(input.time.saturating_sub(self.memory()));
+        self.expire(input.time);
         &self.output
     }
 
@@ -412,7 +420,8 @@ impl Engine {
         for (line, from) in lines.iter().zip(&names.lines) {
             line.tell(&mut facts[*from..]);
         }
-        facts[names.whole] = if input.tracked { objects.seen.len() as f64 } else { f64::NAN };
+        let there = input.tracks.iter().filter(|track| track.state.is_there()).count();
+        facts[names.whole] = if input.tracked { there as f64 } else { f64::NAN };
         facts[names.whole + 1] = input.found.map_or(f64::NAN, |found| found.len() as f64);
         let flag = |value: bool| f64::from(u8::from(value));
         let Clock { hour, weekday } = input.clock.unwrap_or(Clock { hour: f64::NAN, weekday: f64::NAN });
@@ -458,22 +467,28 @@ impl Engine {
         self.output.shapes.extend(shapes);
     }
 
-    fn memory(&self) -> u64 {
-        let grace = self.zones.iter().map(|zone| zone.zone.grace);
-        let gaps = self.judges.iter().map(|judge| judge.rule.timing.gap.max(judge.rule.timing.cooldown));
-        // Half a second more, so that what ends is told before it is forgotten.
-        grace.chain(gaps).max().unwrap_or_default().saturating_add(500_000_000).max(MEMORY)
+    /// Gives up tracks that are not there any more, once every visit and every event of theirs is over.
+    fn expire(&mut self, now: u64) {
+        let Self { objects, zones, judges, .. } = self;
+        let visited = |slot| zones.iter().any(|zone| zone.is_visited(slot, now));
+        let busy = |slot| visited(slot) || judges.iter().any(|judge| judge.is_busy(slot));
+        objects.expire(now.saturating_sub(MEMORY), busy);
+        self.forget();
     }
 
-    fn forget_before(&mut self, time: u64) {
-        let Self { objects, zones, lines, judges, attributes_until, rules, .. } = self;
+    /// Forgets the tracks that were given up. What of theirs is not over ends.
+    fn forget(&mut self) {
+        let Self { objects, zones, lines, judges, attributes_until, rules, output, .. } = self;
         let each = rules.attributes.len();
-        objects.expire(time, |slot| {
+        for &(slot, id) in &objects.gone {
             zones.iter_mut().for_each(|zone| zone.forget(slot));
             lines.iter_mut().for_each(|line| line.forget(slot));
-            judges.iter_mut().for_each(|judge| judge.forget(slot));
+            for judge in judges.iter_mut() {
+                judge.close_object((slot, id), Closing::Cleared, self.generation, output);
+            }
             attributes_until[slot * each..][..each].fill(0);
-        });
+        }
+        objects.gone.clear();
     }
 
     /// True when what a rule is about does not hold on this view.

@@ -79,6 +79,10 @@
 //! more than two seconds ago, overlapping it by an IoU of 0.3 at least, goes on with what that one has begun: its visits and
 //! its events. Its path begins anew, as after every jump, so that this makes up no crossing.
 //!
+//! A track is remembered for ten seconds, and for as long as a visit or an event of its own is not over, its cooldown
+//! included; at most 1024 are. Where there are more, those that were not seen for longest give way, and what goes on about
+//! them ends.
+//!
 //! # Views
 //! A zone or line belongs to the `preset` that it names, else to the view that it first sees (see [`Binding`]). While
 //! the camera looks elsewhere, or nobody can say where exactly, it is suspended: counts stay as they are, what else it

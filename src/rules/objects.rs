@@ -9,7 +9,8 @@ use crate::geometry::BBox;
 use crate::homography::apply;
 use crate::track::{Continuity, Track, TrackState};
 
-/// Tracks that are remembered at a time; more are left out and counted.
+/// Tracks that are remembered at a time. Of more, those that were not seen for longest are forgotten, and what does not
+/// even so find room on a frame is left out and counted.
 pub(super) const MAX_OBJECTS: usize = 1024;
 
 /// A track that appears where another was, no longer ago than this many nanoseconds and overlapping it by this IoU, goes on
@@ -135,6 +136,10 @@ pub(super) struct Objects {
     /// The objects of the frame.
     pub(super) seen: Vec<Seen>,
     frame: u64,
+    /// Slots given up since this was emptied, each with the id of its track.
+    pub(super) gone: Vec<(usize, u64)>,
+    /// When the tracks that are not on the frame were last there, while room is made.
+    absent: Vec<(u64, usize)>,
     /// Tracks that there was no room for, frame by frame.
     pub(super) refused: u64,
 }
@@ -144,12 +149,12 @@ impl Objects {
     pub(super) fn see(&mut self, input: &Input<'_>, way: Option<&[f64; 9]>, classes: &Classes) {
         self.frame += 1;
         self.seen.clear();
-        let mut unknown = false;
+        let mut unknown = 0;
         for known in [true, false] {
             let there = input.tracks.iter().enumerate().filter(|(_, track)| track.state.is_there());
             for (at, track) in there {
                 if self.by_id.contains_key(&track.id) != known {
-                    unknown = true;
+                    unknown += 1;
                     continue;
                 }
                 let seen = Seen::new(&track.bbox, classes.number(track.label), way);
@@ -157,10 +162,41 @@ impl Objects {
                     self.take(Seen { track: at, ..seen }, track, input.time);
                 }
             }
-            if !unknown {
+            if unknown == 0 {
                 return;
             }
+            self.make_room(unknown);
+            unknown = 0;
         }
+    }
+
+    /// Gives up as many slots as so many new tracks need, those first that were not seen for longest.
+    fn make_room(&mut self, wanted: usize) {
+        let excess = (self.live.len() + wanted).saturating_sub(MAX_OBJECTS);
+        self.absent.clear();
+        let Some(last) = excess.checked_sub(1) else { return };
+        let Self { slots, live, absent, frame, .. } = self;
+        let away = live.iter().filter(|slot| slots[**slot].at.1 != *frame);
+        absent.extend(away.map(|slot| (slots[*slot].seen, *slot)));
+        let Some(last) = absent.len().checked_sub(1).map(|most| most.min(last)) else { return };
+        let (_, &mut newest, _) = absent.select_nth_unstable(last);
+        let frame = *frame;
+        self.give_up(|at, slot| slot.at.1 != frame && (slot.seen, at) <= newest);
+    }
+
+    /// Gives up slots, and keeps in mind which.
+    fn give_up(&mut self, goes: impl Fn(usize, &Slot) -> bool) {
+        let Self { slots, by_id, free, live, gone, .. } = self;
+        live.retain(|&at| {
+            let slot = &slots[at];
+            let goes = goes(at, slot);
+            if goes {
+                by_id.remove(&slot.id);
+                free.push(at);
+                gone.push((at, slot.id));
+            }
+            !goes
+        });
     }
 
     fn take(&mut self, seen: Seen, track: &Track, time: u64) {
@@ -213,18 +249,9 @@ impl Objects {
         (best.0 >= HANDOVER_IOU).then_some(best.1)
     }
 
-    /// Forgets the tracks that were last there before a time, and tells of each.
-    pub(super) fn expire(&mut self, before: u64, mut forget: impl FnMut(usize)) {
-        let Self { slots, by_id, free, live, .. } = self;
-        live.retain(|&slot| {
-            let keep = slots[slot].seen >= before;
-            if !keep {
-                by_id.remove(&slots[slot].id);
-                free.push(slot);
-                forget(slot);
-            }
-            keep
-        });
+    /// Gives up the slots of tracks that were last there before a time, but for those that are `busy`.
+    pub(super) fn expire(&mut self, before: u64, busy: impl Fn(usize) -> bool) {
+        self.give_up(|at, slot| slot.seen < before && !busy(at));
     }
 
     /// How many slots there are, in use or not.

@@ -461,11 +461,49 @@ fn more_tracks_than_there_is_room_for_are_counted() {
     let mut rig = Rig::new(PLACES);
     let many: Vec<Track> = (1..1100).map(|id| track(id, 0.5, 0.5)).collect();
     rig.see(&many);
+    assert_eq!(rig.engine.output().notices, [Notice::TooManyTracks]);
     assert_eq!((rig.engine.refused(), rig.fact("zone.yard.occupancy")), (75, 1024.0));
-    rig.time += 11_000_000_000;
-    rig.see(&[]);
+    assert_eq!(rig.fact("tracks.count"), 1099.0, "they are there, remembered or not");
     rig.see(&many[1000..]);
-    assert_eq!((rig.engine.refused(), rig.fact("zone.yard.occupancy")), (75, 99.0));
+    assert_eq!((rig.engine.refused(), rig.fact("zone.yard.occupancy")), (75, 99.0), "the others give way");
+    assert_eq!(rig.engine.output().notices, []);
+}
+
+/// Rules that wait for long leave room for the tracks that come.
+#[test]
+fn long_waits_do_not_use_up_the_memory() {
+    let scene = |rule: &str| {
+        let mut rig = Rig::new(&format!(
+            r#""zones": [{{"name": "all", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}}],
+               "rules": [{{"name": "r", {rule}}}]"#
+        ));
+        for id in 0..2000u64 {
+            rig.see(&[track(2 * id + 1, 0.2, 0.5), track(2 * id + 2, 0.8, 0.5)]);
+            rig.see(&[]);
+            rig.time += 2_000_000_000;
+        }
+        rig.see(&(9001..9006).map(|id| track(id, id as f32 / 10.0 - 899.9, 0.5)).collect::<Vec<_>>());
+        ["zone.all.entries", "zone.all.occupancy", "tracks.count", "rule.r.count"].map(|fact| rig.fact(fact))
+    };
+    let once = scene(r#""when": "zone.all.occupancy > 0", "cooldown": 3600"#);
+    assert_eq!(once[..3], [4005.0, 5.0, 5.0]);
+    let each = r#""per": "object", "when": "object.zone.all.inside", "cooldown": 604800, "max-duration": 0"#;
+    assert_eq!(scene(each), [4005.0, 5.0, 5.0, 4005.0]);
+}
+
+/// A track that has to give way has its visit and its event ended first.
+#[test]
+fn what_gives_way_ends_in_order() {
+    let mut rig = Rig::new(&format!(
+        r#"{PLACES}, "rules": [{{"name": "in", "per": "object", "when": "object.zone.yard.inside", "gap": 600}}]"#
+    ).replace("0.25}", "600}"));
+    rig.see(&[track(1, 0.5, 0.5)]);
+    rig.see(&[]);
+    let many: Vec<Track> = (2..1026).map(|id| track(id, 0.1, 0.1)).collect();
+    rig.see(&many);
+    assert_eq!((rig.engine.refused(), rig.fact("zone.yard.exits")), (0, 1.0));
+    assert_eq!(rig.said(), [(1, EventState::Ended, Closing::Cleared)]);
+    assert_eq!(rig.engine.output().tracks, [1]);
 }
 
 #[test]

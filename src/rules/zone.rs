@@ -111,8 +111,18 @@ impl ZoneState {
         self.visits.resize(slots, Visit::default());
     }
 
+    /// Forgets a track. What is left of its visit ends.
     pub(super) fn forget(&mut self, slot: usize) {
-        self.visits[slot] = Visit::default();
+        let visit = std::mem::take(&mut self.visits[slot]);
+        if visit.open && !self.returning {
+            self.count_exit(&visit);
+        }
+    }
+
+    /// True while a track that is outside or unseen may go on with its visit.
+    pub(super) fn is_visited(&self, slot: usize, now: u64) -> bool {
+        let visit = &self.visits[slot];
+        visit.open && (!self.returning || now.saturating_sub(visit.last) <= self.zone.grace)
     }
 
     /// Ends all visits, at a restart of the stream.
@@ -235,10 +245,14 @@ impl ZoneState {
         if returning {
             return;
         }
+        let visit = *visit;
+        self.count_exit(&visit);
+    }
+
+    fn count_exit(&mut self, visit: &Visit) {
         self.exits += 1.0;
         self.dwelt += visit.last.saturating_sub(visit.since) as f64 / 1e9;
-        let class = visit.class;
-        self.by_class.get_mut(class).map(|counts| counts[2] += 1.0).unwrap_or_default();
+        self.by_class.get_mut(visit.class).map(|counts| counts[2] += 1.0).unwrap_or_default();
     }
 
     /// True while a track is inside on this frame.
