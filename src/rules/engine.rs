@@ -403,11 +403,16 @@ impl Engine {
                 zone.count(input.found.map(|_| &**found), clipper);
             } else if input.tracked {
                 zone.update(input.time, &objects.seen, &objects.live, clipper);
+            } else {
+                zone.overlook();
             }
         }
         let aspect = f64::from(input.aspect);
         for line in lines.iter_mut().filter(|line| line.bound.hold == Hold::Current) {
-            line.update(input.time, aspect, &objects.seen);
+            match input.tracked {
+                true => line.update(input.time, aspect, &objects.seen),
+                false => line.overlook(),
+            }
         }
     }
 

@@ -180,7 +180,7 @@ pub struct ShapeNow {
     pub hold: Hold,
     /// Always 0.
     pub reserved: u32,
-    /// Of a zone: occupancy, NaN when not known, and entries. Of a line: crossings forward and backward.
+    /// Of a zone: occupancy, NaN when not known on this frame, and entries. Of a line: crossings forward and backward.
     pub counts: [f64; 2],
 }
 

@@ -36,9 +36,12 @@
 //! | `direction` | where those inside that move are heading on average, in degrees clockwise from the right |
 //! | `current` | 1 while the zone holds on the view, 0 while it is suspended |
 //!
+//! On a frame that no tracker looked at, all but the sums so far is unknown. A comparison with what is unknown fails, so
+//! `occupancy == 0` asks for a zone that is known to be empty; `not occupancy > 0` holds where nobody knows, too.
+//!
 //! With several `classes`, `occupancy`, `entries` and `exits` also have one for each: `zone.NAME.entries.CLASS`. With
-//! `"count": "detections"` detections are counted instead of tracks, on frames that a model looked at; there are no visits
-//! then.
+//! `"count": "detections"` detections are counted instead of tracks, on frames that a model looked at (on others the count
+//! is unknown: a `gap` bridges them); there are no visits then.
 //!
 //! # Lines
 //! [`Line`] says what a crossing is and when it counts. Forward is from the left of the line to its right, walking from its

@@ -445,6 +445,55 @@ fn detections_attributes_signals_and_the_clock_are_asked_about() {
     assert_eq!(ended, 3);
 }
 
+/// What nobody looked at is not known: it is neither what it was nor nothing.
+#[test]
+fn frames_that_nobody_looked_at_tell_nothing() {
+    let mut rig = Rig::new(
+        r#""zones": [{"name": "yard", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]], "classes": ["person", "car"], "limit": 0},
+                     {"name": "lot", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]], "classes": ["person", "car"], "count": "detections"}],
+           "lines": [{"name": "gate", "points": [[0.5, 0], [0.5, 1]]}],
+           "rules": [{"name": "in", "when": "zone.yard.occupancy > 0"},
+                     {"name": "no-car", "when": "zone.lot.occupancy.car == 0"}]"#,
+    );
+    let unknown = [
+        "zone.yard.occupancy",
+        "zone.yard.occupancy.person",
+        "zone.yard.overcrowded",
+        "zone.yard.dwell",
+        "zone.lot.occupancy",
+        "zone.lot.occupancy.car",
+        "line.gate.forward.now",
+        "tracks.count",
+        "detections.count",
+    ];
+    let labels = rig.labels.clone();
+    let tracks = [track(1, 0.6, 0.5)];
+    let found = [Found { bbox: BBox::new(0.1, 0.1, 0.2, 0.2), label: 0 }];
+    let seen = Input {
+        time: 1,
+        aspect: 1.0,
+        tracks: &tracks,
+        tracked: true,
+        labels: labels.view(),
+        found: Some(&found),
+        found_labels: labels.view(),
+        ..Input::default()
+    };
+    rig.engine.update(&seen);
+    assert_eq!(unknown.map(|fact| rig.fact(fact)), [1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(rig.said().len(), 2);
+    rig.engine.update(&Input { time: 2, aspect: 1.0, ..Input::default() });
+    assert!(unknown.map(|fact| rig.fact(fact)).iter().all(|value| value.is_nan()));
+    assert!(rig.said().iter().all(|(_, state, _)| *state == EventState::Ended) && rig.said().len() == 2);
+    assert!(rig.engine.output().shapes[..2].iter().all(|shape| shape.counts[0].is_nan()));
+    rig.engine.update(&Input { time: 3, ..seen });
+    assert_eq!(
+        (rig.fact("zone.yard.entries"), rig.fact("zone.yard.occupancy")),
+        (1.0, 1.0),
+        "it is the same visit"
+    );
+}
+
 #[test]
 fn a_class_that_no_model_names_is_told_once() {
     let mut rig = Rig::new(
