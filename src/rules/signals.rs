@@ -45,8 +45,8 @@ impl SignalStore {
     /// A signal that is fresh at a time, and no older than `ttl` where that is given.
     pub fn get(&self, name: &str, time: u64, ttl: Option<u64>) -> Option<f64> {
         let entry = self.entries.get(name)?;
-        // Another branch may be ahead.
-        let age = time.saturating_sub(entry.time);
+        // Another branch may be ahead, but one from farther on is from before a seek.
+        let age = time.abs_diff(entry.time);
         (age <= entry.ttl.min(ttl.unwrap_or(u64::MAX)) && !entry.value.is_nan()).then_some(entry.value)
     }
 
@@ -78,6 +78,7 @@ mod tests {
         assert_eq!(store.get("motion.level", 151, None), None);
         assert_eq!(store.get("motion.level", 120, Some(10)), None);
         assert_eq!(store.get("motion.level", 90, None), Some(0.5), "this branch is behind");
+        assert_eq!(store.get("motion.level", 40, None), None, "it is from before a seek back");
         assert_eq!(store.get("motion", 100, None), None);
         store.put("motion.level", 0.1, 90, 50);
         assert_eq!(store.get("motion.level", 100, None), Some(0.5), "the newest counts");
