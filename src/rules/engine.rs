@@ -292,7 +292,7 @@ impl Engine {
         let sight = self.sight(input);
         let way = sight.to_reference.map(|h| h.map(f64::from)).filter(|h| *h != IDENTITY);
         let refused = self.objects.refused;
-        self.objects.see(input, way.as_ref(), &self.known);
+        self.objects.see(input, &sight, way.as_ref(), &self.known);
         if refused == 0 && self.objects.refused > 0 {
             self.output.notices.push(Notice::TooManyTracks);
         }

@@ -80,7 +80,9 @@
 //! # Tracks that are lost
 //! Trackers lose their objects now and then and give them new ids. A track that appears where another of its class was no
 //! more than two seconds ago, overlapping it by an IoU of 0.3 at least, goes on with what that one has begun: its visits and
-//! its events. Its path begins anew, as after every jump, so that this makes up no crossing.
+//! its events, as long as the view is the same and the tracker does not report that one as lost. If instead the old id comes
+//! back, and the new one is not there, it has its own back. The path begins anew, as after every jump, so that none of this
+//! makes up a crossing.
 //!
 //! A track is remembered for ten seconds, and for as long as a visit or an event of its own is not over, its cooldown
 //! included; at most 1024 are. Where there are more, those that were not seen for longest give way, and what goes on about

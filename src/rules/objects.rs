@@ -8,13 +8,15 @@ use crate::detection::LabelsRef;
 use crate::geometry::BBox;
 use crate::homography::apply;
 use crate::track::{Continuity, Track, TrackState};
+use crate::view::Sight;
 
 /// Tracks that are remembered at a time. Of more, those that were not seen for longest are forgotten, and what does not
 /// even so find room on a frame is left out and counted.
 pub(super) const MAX_OBJECTS: usize = 1024;
 
-/// A track that appears where another was, no longer ago than this many nanoseconds and overlapping it by this IoU, goes on
-/// with what that one has begun: trackers lose their objects now and then, and one visit is one visit.
+/// A track that appears where another was on the same view, no longer ago than this many nanoseconds and overlapping it by
+/// this IoU, goes on with what that one has begun: trackers lose their objects now and then, and one visit is one visit.
+/// What the tracker still has, though lost, is another object.
 const HANDOVER: u64 = 2_000_000_000;
 /// As [`HANDOVER`].
 const HANDOVER_IOU: f32 = 0.3;
@@ -116,13 +118,16 @@ impl Classes {
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     id: u64,
+    /// The track that it was handed over from, 0 for none: it has it back when it returns first.
+    former: u64,
     /// When it was last there.
     seen: u64,
     /// Its number among those of the frame on which it was last there, and that frame's number.
     at: (usize, u64),
     class: u8,
-    /// Where it was last.
+    /// Where it was last, and in which of [`Objects::view`].
     bounds: BBox,
+    view: u64,
 }
 
 /// All tracks that are remembered.
@@ -136,6 +141,10 @@ pub(super) struct Objects {
     /// The objects of the frame.
     pub(super) seen: Vec<Seen>,
     frame: u64,
+    /// Counts the views, so that places on different ones are not compared.
+    view: u64,
+    preset: String,
+    epoch: Option<u64>,
     /// Slots given up since this was emptied, each with the id of its track.
     pub(super) gone: Vec<(usize, u64)>,
     /// When the tracks that are not on the frame were last there, while room is made.
@@ -146,8 +155,15 @@ pub(super) struct Objects {
 
 impl Objects {
     /// Takes in the tracks of a frame, those that are known first.
-    pub(super) fn see(&mut self, input: &Input<'_>, way: Option<&[f64; 9]>, classes: &Classes) {
+    pub(super) fn see(
+        &mut self,
+        input: &Input<'_>,
+        sight: &Sight<'_>,
+        way: Option<&[f64; 9]>,
+        classes: &Classes,
+    ) {
         self.frame += 1;
+        self.look(sight);
         self.seen.clear();
         let mut unknown = 0;
         for known in [true, false] {
@@ -159,7 +175,7 @@ impl Objects {
                 }
                 let seen = Seen::new(&track.bbox, classes.number(track.label), way);
                 if seen.is_somewhere() {
-                    self.take(Seen { track: at, ..seen }, track, input.time);
+                    self.take(Seen { track: at, ..seen }, track, input);
                 }
             }
             if unknown == 0 {
@@ -199,9 +215,21 @@ impl Objects {
         });
     }
 
-    fn take(&mut self, seen: Seen, track: &Track, time: u64) {
+    /// Notices another view. Where nobody knows the way to the reference, places are those of the frame.
+    fn look(&mut self, sight: &Sight<'_>) {
+        let epoch = sight.to_reference.map(|_| sight.epoch);
+        let preset = sight.preset.unwrap_or_default();
+        if self.epoch != epoch || self.preset != preset {
+            self.view += 1;
+            self.epoch = epoch;
+            self.preset.clear();
+            self.preset.push_str(preset);
+        }
+    }
+
+    fn take(&mut self, seen: Seen, track: &Track, input: &Input<'_>) {
         let bounds = seen.bounds();
-        let Some((slot, fresh)) = self.slot(track.id, seen.class, &bounds, time) else {
+        let Some((slot, fresh)) = self.slot(track.id, seen.class, &bounds, input) else {
             self.refused += 1;
             return;
         };
@@ -210,19 +238,23 @@ impl Objects {
             return;
         }
         let at = (self.seen.len(), self.frame);
-        self.slots[slot] = Slot { id: track.id, seen: time, at, class: seen.class, bounds };
+        let (former, view) = (self.slots[slot].former, self.view);
+        self.slots[slot] =
+            Slot { id: track.id, former, seen: input.time, at, class: seen.class, bounds, view };
         let firm = track.state == TrackState::Confirmed;
         let continued = !fresh && track.continuity == Continuity::Continued;
         self.seen.push(Seen { slot, firm, continued, ..seen });
     }
 
     /// The slot of a track, and whether it is new to it.
-    fn slot(&mut self, id: u64, class: u8, bounds: &BBox, time: u64) -> Option<(usize, bool)> {
+    fn slot(&mut self, id: u64, class: u8, bounds: &BBox, input: &Input<'_>) -> Option<(usize, bool)> {
         if let Some(slot) = self.by_id.get(&id) {
             return Some((*slot, false));
         }
-        if let Some(slot) = self.vanished(class, bounds, time) {
-            self.by_id.remove(&self.slots[slot].id);
+        if let Some(slot) = self.given_away(id).or_else(|| self.vanished(class, bounds, input)) {
+            let former = std::mem::replace(&mut self.slots[slot].id, id);
+            self.slots[slot].former = former;
+            self.by_id.remove(&former);
             self.by_id.insert(id, slot);
             return Some((slot, true));
         }
@@ -232,21 +264,29 @@ impl Objects {
                 self.slots.len() - 1
             })
         })?;
-        self.slots[slot].at = (0, 0);
+        self.slots[slot] = Slot::default();
         self.by_id.insert(id, slot);
         self.live.push(slot);
         Some((slot, true))
     }
 
+    /// The slot that a track had before another took it over, which is gone.
+    fn given_away(&self, id: u64) -> Option<usize> {
+        let had = |slot: &Slot| slot.former == id && slot.at.1 != self.frame;
+        self.live.iter().copied().find(|slot| had(&self.slots[*slot]))
+    }
+
     /// The slot of a track that was there a while ago and is gone.
-    fn vanished(&self, class: u8, bounds: &BBox, time: u64) -> Option<usize> {
+    fn vanished(&self, class: u8, bounds: &BBox, input: &Input<'_>) -> Option<usize> {
         let gone = self.live.iter().copied().filter(|slot| {
             let slot = &self.slots[*slot];
-            slot.at.1 != self.frame && slot.class == class && time.saturating_sub(slot.seen) <= HANDOVER
+            let lately = input.time.saturating_sub(slot.seen) <= HANDOVER;
+            slot.at.1 != self.frame && slot.view == self.view && slot.class == class && lately
         });
         let overlaps = gone.map(|slot| (self.slots[slot].bounds.iou(bounds), slot));
-        let best = overlaps.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        (best.0 >= HANDOVER_IOU).then_some(best.1)
+        let held = |slot: usize| input.tracks.iter().any(|track| track.id == self.slots[slot].id);
+        let near = overlaps.filter(|(overlap, slot)| *overlap >= HANDOVER_IOU && !held(*slot));
+        near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, slot)| slot)
     }
 
     /// Gives up the slots of tracks that were last there before a time, but for those that are `busy`.

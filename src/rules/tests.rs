@@ -255,6 +255,41 @@ fn a_new_id_goes_on_where_the_old_one_was_lost() {
     );
 }
 
+/// What stands in the same place on another view is another object, and so is what the tracker tells apart.
+#[test]
+fn nothing_is_handed_over_between_views_or_while_the_tracker_has_it() {
+    let loiters = r#""rules": [{"name": "loiters", "per": "object", "when": "object.age >= 0", "gap": 9}]"#;
+    let events = |second: Option<Sight<'_>>, tracks: &[Track]| {
+        let mut rig = Rig::new(loiters);
+        rig.look(&[track(1, 0.5, 0.5)], Some(sight(0, Some(0.0))));
+        rig.look(tracks, second);
+        rig.fact("rule.loiters.count")
+    };
+    let other = [track(2, 0.505, 0.5)];
+    assert_eq!(events(Some(sight(0, Some(0.0))), &other), 1.0);
+    assert_eq!(events(Some(sight(0, Some(0.3))), &other), 2.0, "the camera has turned, it is elsewhere");
+    assert_eq!(events(Some(sight(1, Some(0.0))), &other), 2.0, "another epoch");
+    assert_eq!(events(Some(Sight { preset: Some("door"), ..sight(0, Some(0.0)) }), &other), 2.0);
+    assert_eq!(events(Some(sight(0, None)), &other), 2.0, "nobody knows where it is");
+    let lost = Track { state: TrackState::Lost, ..track(1, 0.5, 0.5) };
+    assert_eq!(events(Some(sight(0, Some(0.0))), &[other[0], lost]), 2.0);
+}
+
+#[test]
+fn an_id_that_comes_back_has_its_own_back() {
+    let mut rig = Rig::new(&PLACES.replace("0.25}", "3}"));
+    let count = |rig: &Rig| (rig.fact("zone.yard.entries"), rig.fact("zone.yard.occupancy"));
+    for id in [1, 2, 1, 2] {
+        rig.see(&[track(id, 0.5, 0.5)]);
+        assert_eq!(count(&rig), (1.0, 1.0));
+    }
+    rig.see(&[track(1, 0.5, 0.5), track(2, 0.5, 0.5)]);
+    assert_eq!(count(&rig), (2.0, 2.0), "they are two");
+    assert!((rig.fact("zone.yard.dwell") - 0.4).abs() < 1e-9, "it goes on");
+    rig.see(&[track(2, 0.5, 0.5)]);
+    assert_eq!(count(&rig), (2.0, 1.0));
+}
+
 #[test]
 fn evidence_says_why() {
     let mut rig = Rig::new(&format!(
