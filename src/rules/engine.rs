@@ -270,14 +270,26 @@ impl Engine {
 
     /// The stream begins anew: tracks are forgotten and events end; counts stay.
     pub fn restart(&mut self) {
-        for judge in &mut self.judges {
-            judge.close(Closing::Restart, &self.objects, self.generation, &mut self.farewell);
-        }
+        self.close(Closing::Restart);
         self.zones.iter_mut().for_each(ZoneState::restart);
         self.lines.iter_mut().for_each(LineState::suspend);
         self.objects.expire(u64::MAX, |_| false);
         self.forget();
         self.last = None;
+    }
+
+    /// Ends all events, as no frame may follow. What is told of them is the output, with what a restart has left to tell.
+    pub fn finish(&mut self) -> &Output {
+        self.close(Closing::EndOfStream);
+        self.output.clear();
+        self.say_farewell();
+        &self.output
+    }
+
+    fn close(&mut self, closing: Closing) {
+        for judge in &mut self.judges {
+            judge.close(closing, &self.objects, self.generation, &mut self.farewell);
+        }
     }
 
     /// Takes in a frame. Time that goes back is a [restart](Self::restart).

@@ -449,6 +449,26 @@ fn time_that_goes_back_is_a_restart() {
 }
 
 #[test]
+fn the_end_of_a_stream_ends_its_events() {
+    let mut rig = Rig::new(&format!(
+        r#"{PLACES}, "rules": [{{"name": "in", "when": "zone.yard.occupancy > 0"}},
+            {{"name": "each", "per": "object", "when": "object.zone.yard.inside", "for": 9}}]"#
+    ));
+    rig.walk(&[0.55]);
+    rig.engine.finish();
+    let over =
+        [(1, EventState::Ended, Closing::EndOfStream), (2, EventState::Cancelled, Closing::EndOfStream)];
+    assert_eq!(rig.said(), over);
+    assert_eq!(rig.engine.output().tracks, [1, 1]);
+    rig.engine.finish();
+    assert_eq!(rig.said(), [], "once");
+    rig.walk(&[0.55]);
+    rig.engine.restart();
+    rig.engine.finish();
+    assert!(rig.said().iter().all(|said| said.2 == Closing::Restart) && rig.said().len() == 2);
+}
+
+#[test]
 fn detections_attributes_signals_and_the_clock_are_asked_about() {
     let mut engine = Engine::new(rules(
         r#""zones": [{"name": "z", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]], "count": "detections", "classes": ["car"]}],
