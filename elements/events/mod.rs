@@ -26,6 +26,9 @@
 //! | `set-zone` (JSON), `set-line` (JSON) | puts one in, in the place of one of its name |
 //! | `remove-zone` (name), `remove-line` (name) | takes one out |
 //!
+//! Edits are made to the rules in force, one after the other, and last until `rules` is set, a watched file changes or the
+//! element stops: the property goes on to say what it was set to, and the next start begins with that.
+//!
 //! # Messages
 //! | element message | fields | |
 //! |---|---|---|
@@ -42,7 +45,9 @@
 //! application attaches to buffers are read likewise.
 //!
 //! # Time
-//! Time is running time; a flush or a jump back ends events, forgets tracks and keeps the counts. `time.hour` is the local
+//! Time is running time; a flush or a jump back ends events, forgets tracks and keeps the counts. The end of the stream and
+//! a stop end events, too, with the reason `end-of-stream`: their messages are posted at once, and no frame carries them.
+//! `time.hour` is the local
 //! time at which the frame was received.
 
 use gst::glib;
@@ -53,6 +58,7 @@ mod imp;
 mod report;
 mod rulebook;
 mod settings;
+mod state;
 mod watch;
 
 glib::wrapper! {

@@ -3,17 +3,21 @@
 use crate::detection::LabelsRef;
 use crate::rules::{Board, Closing, Engine, Event, EventState, Hold, NO_TIME, Notice, Rules, closest, part};
 
-/// The messages about a frame.
-pub(super) fn of_frame(engine: &Engine, run: &str, time: u64, labels: LabelsRef<'_>) -> Vec<gst::Structure> {
-    let output = engine.output();
-    let (board, rules) = (engine.board(), engine.rules());
+/// The messages about the events that changed on a frame, or at the end.
+pub(super) fn of_events(engine: &Engine, run: &str, time: u64) -> impl Iterator<Item = gst::Structure> {
+    let (board, output) = (engine.board(), engine.output());
     let told = output.events.iter().filter(|event| {
         event.changed != 0 && matches!(event.state, EventState::Confirmed | EventState::Ended)
     });
-    let events = told.map(|event| {
+    told.map(move |event| {
         let tracks = part(&output.tracks, event.first_track, event.tracks);
         of_event(event, board, run, tracks, time)
-    });
+    })
+}
+
+/// The messages about a frame.
+pub(super) fn of_frame(engine: &Engine, run: &str, time: u64, labels: LabelsRef<'_>) -> Vec<gst::Structure> {
+    let (output, rules) = (engine.output(), engine.rules());
     let notices = output.notices.iter().map(|notice| match *notice {
         Notice::Zone(at, hold) => {
             of_place("zone", &rules.zones[at].name, hold, about(rules, |rule| rule.zones.contains(&at)), time)
@@ -32,7 +36,7 @@ pub(super) fn of_frame(engine: &Engine, run: &str, time: u64, labels: LabelsRef<
             .field("running-time", time)
             .build(),
     });
-    events.chain(notices).collect()
+    of_events(engine, run, time).chain(notices).collect()
 }
 
 fn of_event(event: &Event, board: &Board, run: &str, tracks: &[u64], time: u64) -> gst::Structure {
