@@ -17,7 +17,7 @@ const FIELD: &str = "store";
 pub(super) struct SharedStore(Arc<Mutex<SignalStore>>);
 
 impl SharedStore {
-    /// The store, locked. It is to be held for single values, and never across anything else.
+    /// The store, locked. It is to be held for the signals of a frame, and never across anything else.
     pub(super) fn lock(&self) -> MutexGuard<'_, SignalStore> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

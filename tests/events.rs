@@ -522,6 +522,57 @@ fn signals_are_shared_in_a_pipeline() {
     assert_eq!((shared(true), shared(false)), (1, 0));
 }
 
+/// Of two in a chain the last one's events and zones are left, and that is said.
+#[test]
+fn events_of_another_element_are_replaced_audibly() {
+    let (mut first, mut second) = (Rig::new(YARD), Rig::new(r#"{"version": 1}"#));
+    for _ in 0..2 {
+        let out = first.see(&[(1, 0.45, 0.5)]);
+        let out = second.harness.push_and_pull(out).unwrap();
+        assert!(events(&out).items.is_empty() && ZoneMeta::get(&out).is_none());
+    }
+    assert_eq!(second.said("nvp-events-replaced").len(), 1);
+    assert!(first.said("nvp-events-replaced").is_empty());
+}
+
+/// What two elements find under one name is asked about by the name of the element.
+#[test]
+fn facts_of_another_element_are_asked_about() {
+    init();
+    let zone =
+        |polygon: &str| format!(r#"{{"version": 1, "zones": [{{"name": "door", "polygon": {polygon}}}]}}"#);
+    let asks = r#"{"version": 1, "signals": [{"name": "left:zone.door.occupancy"}, {"name": "right:zone.door.occupancy"}],
+        "rules": [{"name": "left", "when": "left:zone.door.occupancy > 0"}, {"name": "right", "when": "right:zone.door.occupancy > 0"}]}"#;
+    for shared in [true, false] {
+        let make = |name: &str, rules: &str| {
+            let element = gst::ElementFactory::make("nvpevents").name(name).property("rules", rules);
+            element.property("signal-store", shared).build().unwrap()
+        };
+        let bin = gst::Bin::new();
+        let elements = [
+            make("left", &zone("[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]")),
+            make("right", &zone("[[0.5, 0], [1, 0], [1, 1], [0.5, 1]]")),
+            make("events", asks),
+        ];
+        bin.add_many(&elements).unwrap();
+        gst::Element::link_many(&elements).unwrap();
+        for (name, element) in [("sink", &elements[0]), ("src", &elements[2])] {
+            let pad = gst::GhostPad::with_target(&element.static_pad(name).unwrap()).unwrap();
+            bin.add_pad(&pad).unwrap();
+        }
+        let mut harness = Harness::with_element(&bin, Some("sink"), Some("src"));
+        harness.play();
+        harness.set_src_caps_str(CAPS);
+        let mut buffer = gst::Buffer::new();
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(gst::ClockTime::ZERO);
+        TrackMeta::set(writable, tracks(&[(1, 0.7, 0.5)]));
+        let out = harness.push_and_pull(buffer).unwrap();
+        let active = ["rule.left.active", "rule.right.active"].map(|name| fact(&out, name));
+        assert_eq!(active, [Some(0.0), Some(1.0)], "shared: {shared}");
+    }
+}
+
 #[test]
 fn another_start_is_another_run() {
     let mut rig = Rig::new(YARD);
@@ -586,6 +637,15 @@ fn the_schema_and_the_reader_agree() {
         );
     };
     agrees(full, true);
+    let more = [
+        ("\"anchor\": \"overlap\", ", ""),
+        ("\"anchor\": \"overlap\"", "\"anchor\": \"center\""),
+        ("\"per\": \"object\", ", ""),
+        ("\"forward\": \"in\"", "\"forward\": \"backward\""),
+        ("[\"a\", \"b\"]", "[\"a\", \"a\"]"),
+    ];
+    more.iter().for_each(|(right, wrong)| agrees(&full.replacen(right, wrong, 1), false));
+    agrees(&full.replace("motion.level", "lobby:zone.door.occupancy"), true);
     for (right, wrong) in odd.iter().zip(wrong) {
         agrees(&full.replacen(right, wrong, 1), false);
     }

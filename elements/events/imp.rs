@@ -177,8 +177,10 @@ impl MetaFilter for NvpEvents {
         let writable = buffer.make_mut();
         EventMeta::set(writable, verdict.events);
         SignalMeta::add(writable, verdict.signals);
-        if !verdict.shapes.now.is_empty() {
-            ZoneMeta::set(writable, verdict.shapes);
+        match verdict.shapes.now.is_empty() {
+            // Zones of an element before this one, beside the events of this one, would mislead.
+            true => ZoneMeta::remove(writable),
+            false => ZoneMeta::set(writable, verdict.shapes),
         }
         self.feed.sign(writable, Stage { element, start, end: now(), generation, ..Stage::default() });
         verdict.news.into_iter().for_each(|news| self.tell(news));
@@ -218,6 +220,7 @@ impl NvpEvents {
         };
         drop(watch);
         let Some(mut state) = state else { return };
+        state.withdraw();
         let news = state.finish();
         *lock(&self.last_run) = state.counts;
         news.into_iter().for_each(|news| self.tell(news));

@@ -36,13 +36,20 @@
 //! | `nvp-rule-suspended`, `nvp-rule-resumed` | `kind`, `name`, `reason`, `rules`, `running-time` | a zone or line does not hold on the view, or holds again; `rules` are those about it |
 //! | `nvp-rules-applied` | `generation`, `zones`, `lines`, `rules` | other rules are in force |
 //! | `nvp-rules-rejected` | `generation`, `reason` | they were wrong; those of this generation stay |
+//! | `nvp-events-replaced` | `run`, `running-time` | frames come with events of another `nvpevents` or of a recording, which give way; said once |
 //! | `nvp-rules-too-many-tracks` | `refused`, `running-time` | a frame has more tracks than can be remembered (1024), and some are left out; said once |
-//! | `nvp-rules-unknown-class` | `class`, `suggestion` | no model names a class that the rules ask about |
+//! | `nvp-rules-unknown-class` | `class`, `kind`, `suggestion` | no model so far names a class that the rules ask about, of objects (`object`) or as an attribute of them (`attribute`) |
+//!
+//! # More than one
+//! A buffer has the events and the zones of one element: the last one in a chain replaces those of others, and says so.
+//! Their facts stay, each under the name of its element. Rules whose events go together belong in one file.
 //!
 //! # Signals
 //! Each fact is a signal of its own name, fresh for `signal-ttl`. With `signal-store` (default) the elements of a pipeline
-//! share their newest signals, so that rules on one branch may ask about what another found. Signals that an
-//! application attaches to buffers are read likewise.
+//! share their newest signals, so that rules on one branch may ask about what another found, as long as it runs: those of
+//! `nvpevents name=lobby` are declared as `"signals": [{"name": "lobby:zone.door.occupancy"}]` and asked about by that name.
+//! Elements that share are told apart by their names. Signals that an application attaches to buffers are read likewise,
+//! by their own names or with that of their source before them.
 //!
 //! # Time
 //! Time is running time; a flush or a jump back ends events, forgets tracks and keeps the counts. The end of the stream and

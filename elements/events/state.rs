@@ -9,7 +9,7 @@ use crate::detection::LabelsRef;
 use crate::elements::clock::StreamClock;
 use crate::elements::provenance::now;
 use crate::elements::signals::SharedStore;
-use crate::meta::TrackMeta;
+use crate::meta::{EventMeta, TrackMeta};
 use crate::rules::{Engine, Events, Input, Rules, Shapes, Signal, Signals};
 use crate::stats::Histogram;
 
@@ -27,6 +27,8 @@ pub(super) struct State {
     store: SharedStore,
     /// The running time of the last frame.
     time: u64,
+    /// It has been said that somebody else's events are replaced.
+    replaces: bool,
     pub(super) counts: Counts,
 }
 
@@ -98,6 +100,7 @@ impl State {
             gatherer: Gatherer::default(),
             store,
             time: 0,
+            replaces: false,
             counts: Counts::default(),
         }
     }
@@ -149,7 +152,7 @@ impl State {
         gatherer.signals(buffer, element, time, engine.rules(), store);
         let clock = gatherer.clock(buffer);
         let mut attributes = Vec::new();
-        gather::attributes(buffer, &mut attributes);
+        gather::attributes(buffer, &mut gatherer.said, &mut attributes);
         let tracks = TrackMeta::get(buffer);
         let labels = tracks.map_or(LabelsRef::default(), |tracks| tracks.labels());
         let input = Input {
@@ -162,22 +165,33 @@ impl State {
             found: looked.then_some(&gatherer.found),
             found_labels: gatherer.names.table().view(),
             attributes: &attributes,
+            said_labels: gatherer.said.table().view(),
             signals: &gatherer.signals,
             clock,
         };
         engine.update(&input);
         self.time = time;
-        news.extend(report::of_frame(engine, run, time, labels));
+        news.extend(report::of_frame(engine, run, &input));
+        let other = EventMeta::get(buffer).filter(|events| events.run() != &**run && !self.replaces);
+        if let Some(other) = other {
+            self.replaces = true;
+            news.push(report::replaced(other.run(), time));
+        }
         let verdict = Verdict {
             events: events(engine, run),
             signals: signals(engine, element, ttl),
             shapes: shapes(engine),
             news,
         };
-        share(&verdict.signals, time, store);
+        store.lock().tell(element, verdict.signals.names.view(), &verdict.signals.items, time);
         self.count(timed, tracks.is_some());
         self.counts.step.record(now() - start);
         verdict
+    }
+
+    /// Takes its facts out of the store, at the end of the run.
+    pub(super) fn withdraw(&self) {
+        self.store.lock().forget(&self.element);
     }
 
     /// Ends what lasts, at the end of the stream, and tells of it.
@@ -219,14 +233,4 @@ fn signals(engine: &Engine, source: &Arc<str>, ttl: u64) -> Signals {
 fn shapes(engine: &Engine) -> Shapes {
     let output = engine.output();
     Shapes { board: engine.board().clone(), now: output.shapes.clone(), to_frame: output.to_frame }
-}
-
-/// Puts the facts of a frame where others find them.
-fn share(signals: &Signals, time: u64, store: &SharedStore) {
-    let mut store = store.lock();
-    for signal in &signals.items {
-        if let Some(name) = signals.names.get(signal.name) {
-            store.put(name, signal.value, time, signal.ttl);
-        }
-    }
 }

@@ -9,7 +9,7 @@ use super::geometry::Clipper;
 use super::input::{Clock, Input};
 use super::judge::{Judge, Scene};
 use super::line::LineState;
-use super::names::{GIVEN, Names, RULE, part};
+use super::names::{GIVEN, Names, RULE, is_part};
 use super::objects::{Classes, Objects, Seen};
 use super::place::Hold;
 use super::zone::ZoneState;
@@ -30,6 +30,8 @@ pub enum Notice {
     Line(usize, Hold),
     /// No object can be of this class, by its number in [`Rules::classes`]: the models do not name it.
     UnknownClass(usize),
+    /// No classifier names this attribute, by its number in [`Rules::attributes`].
+    UnknownAttribute(usize),
     /// There are more tracks at a time than can be remembered: some are left out. Told once.
     TooManyTracks,
 }
@@ -91,12 +93,15 @@ pub struct Engine {
     objects: Objects,
     known: Classes,
     found_known: Classes,
+    /// What of the attributes that the rules ask about classifiers name.
+    said_known: Classes,
     found: Vec<Seen>,
     clipper: Clipper,
     facts: Vec<f64>,
     /// For each slot and attribute its value, and until when it holds.
     attributes: Vec<f64>,
     attributes_until: Vec<u64>,
+    /// Of the classes, then of the attributes, those that were told to be unknown.
     reported: Vec<bool>,
     last: Option<u64>,
     epoch: Option<u64>,
@@ -136,6 +141,7 @@ impl Engine {
             objects: Objects::default(),
             known: Classes::default(),
             found_known: Classes::default(),
+            said_known: Classes::default(),
             found: Vec::new(),
             clipper: Clipper::default(),
             facts: Vec::new(),
@@ -160,8 +166,9 @@ impl Engine {
         self.classes = rules.classes();
         let same: Vec<Option<usize>> = rules.rules.iter().map(|rule| self.same_rule(rule, &rules)).collect();
         let gone = self.judges.iter().enumerate().filter(|(at, _)| !same.contains(&Some(*at)));
-        let gone: Vec<String> = gone.map(|(_, judge)| judge.rule.name.to_string()).collect();
-        let others: Vec<&str> = gone.iter().map(String::as_str).chain(self.farewell_names()).collect();
+        let others: Vec<i32> =
+            gone.flat_map(|(_, judge)| judge.names()).chain(self.farewell_names()).collect();
+        let others: Vec<&str> = others.iter().filter_map(|name| self.board.names.get(*name)).collect();
         let (board, labels) = board(&rules, &names, self.generation, &others);
         self.part_with(&same, &board);
         let mut old_judges: Vec<_> = std::mem::take(&mut self.judges).into_iter().map(Some).collect();
@@ -189,8 +196,8 @@ impl Engine {
             self.judges.push(judge);
         }
         self.facts = vec![f64::NAN; names.len()];
-        (self.known, self.found_known) = Default::default();
-        self.reported = vec![false; self.classes.len()];
+        (self.known, self.found_known, self.said_known) = Default::default();
+        self.reported = vec![false; self.classes.len() + rules.attributes.len()];
         self.attributes.clear();
         self.attributes_until.clear();
         (self.board, self.names, self.rules) = (Arc::new(board), names, rules);
@@ -198,8 +205,9 @@ impl Engine {
     }
 
     /// The names that events waiting to be told refer to.
-    fn farewell_names(&self) -> impl Iterator<Item = &str> {
-        self.farewell.events.iter().filter_map(|event| self.board.names.get(event.rule))
+    fn farewell_names(&self) -> impl Iterator<Item = i32> {
+        let of_events = self.farewell.events.iter().flat_map(|event| [event.rule, event.zone, event.line]);
+        of_events.chain(self.farewell.evidence.iter().map(|evidence| evidence.signal))
     }
 
     /// The number of the rule in force that is the same as `rule` and about the same places.
@@ -328,18 +336,31 @@ impl Engine {
     }
 
     fn learn(&mut self, input: &Input<'_>) {
-        let fresh = self.known.learn(input.labels, &self.classes);
-        let fresh = self.found_known.learn(input.found_labels, &self.classes) || fresh;
+        let same = |known: &str, name: &str| known == name;
+        let fresh = self.known.learn(input.labels, &self.classes, same);
+        let fresh = self.found_known.learn(input.found_labels, &self.classes, same) || fresh;
+        let fresh = self.said_known.learn(input.said_labels, &self.rules.attributes, is_said) || fresh;
         if !fresh {
             return;
         }
-        for at in 0..self.classes.len() {
-            let lacking = (self.known.lacks(at) && self.found_known.lacks(at))
-                || (self.known.lacks(at) && input.found_labels.ends.is_empty());
+        let classes = self.classes.len();
+        for at in 0..self.reported.len() {
+            let (lacking, notice) = match at.checked_sub(classes) {
+                None => (self.lacks_class(at), Notice::UnknownClass(at)),
+                Some(attribute) => (self.said_known.lacks(attribute), Notice::UnknownAttribute(attribute)),
+            };
             if lacking && !std::mem::replace(&mut self.reported[at], true) {
-                self.output.notices.push(Notice::UnknownClass(at));
+                self.output.notices.push(notice);
             }
         }
+    }
+
+    /// True when names of classes are known, of tracks or of detections, and this one is not among them.
+    fn lacks_class(&self, at: usize) -> bool {
+        let [tracks, found] = [&self.known, &self.found_known];
+        (tracks.lacks(at) || tracks.is_empty())
+            && (found.lacks(at) || found.is_empty())
+            && !(tracks.is_empty() && found.is_empty())
     }
 
     /// What is seen; a view that has been known and is missing is taken as moving.
@@ -370,7 +391,7 @@ impl Engine {
     fn attribute(&mut self, input: &Input<'_>) {
         let each = self.rules.attributes.len();
         for said in input.attributes {
-            let named = |known: &Arc<str>| **known == *said.name || **known == *part(said.name);
+            let named = |known: &Arc<str>| is_said(known, said.name);
             let Some(at) = self.rules.attributes.iter().position(named) else { continue };
             let Some(slot) = self.objects.find(said.track) else { continue };
             self.attributes[slot * each + at] = said.confidence.into();
@@ -495,7 +516,7 @@ impl Engine {
 
     /// Forgets the tracks that were given up. What of theirs is not over ends.
     fn forget(&mut self) {
-        let Self { objects, zones, lines, judges, attributes_until, rules, output, .. } = self;
+        let Self { objects, zones, lines, judges, attributes, rules, output, .. } = self;
         let each = rules.attributes.len();
         for &(slot, id) in &objects.gone {
             zones.iter_mut().for_each(|zone| zone.forget(slot));
@@ -503,7 +524,7 @@ impl Engine {
             for judge in judges.iter_mut() {
                 judge.close_object((slot, id), Closing::Cleared, self.generation, output);
             }
-            attributes_until[slot * each..][..each].fill(0);
+            attributes[slot * each..][..each].fill(f64::NAN);
         }
         objects.gone.clear();
     }
@@ -512,6 +533,11 @@ impl Engine {
     pub fn is_suspended(&self, rule: usize) -> bool {
         self.judges.get(rule).is_some_and(|judge| judge.is_suspended(&self.zones, &self.lines))
     }
+}
+
+/// True when an attribute that a condition asks about is a class that a classifier says.
+fn is_said(attribute: &str, class: &str) -> bool {
+    attribute == class || is_part(attribute, class)
 }
 
 fn rule_names(rules: &Rules) -> Names {

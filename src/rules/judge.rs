@@ -207,6 +207,12 @@ impl Judge {
         self.cases.get(slot).is_some_and(|case| case.machine.phase != Phase::Idle)
     }
 
+    /// The names on the board that its events refer to.
+    pub(super) fn names(&self) -> impl Iterator<Item = i32> {
+        let Labels { rule, zone, line, terms } = &self.labels;
+        [*rule, *zone, *line].into_iter().chain(terms.iter().copied())
+    }
+
     /// How many events last.
     pub(super) fn active(&self) -> f64 {
         self.active as f64

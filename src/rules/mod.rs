@@ -53,7 +53,8 @@
 //! `tracks.count` and `detections.count` of the frame; `rule.NAME.active` (events that last) and `rule.NAME.count` (events so
 //! far); `view.valid`, `view.epoch`, `view.moving`, `view.stability`, `view.preset.NAME` (of presets that zones and lines
 //! name); `time.hour` (0 to 24, with fraction, local) and `time.weekday` (1 Monday to 7 Sunday). Signals from elsewhere are
-//! declared, `"signals": [{"name": "motion.level", "ttl": 2}]`, and go stale.
+//! declared, `"signals": [{"name": "motion.level", "ttl": 2}]`, and go stale. With the name of who tells them and a colon before
+//! it, those of one source are meant: `"lobby:zone.door.occupancy"` is a fact of the element named `lobby`.
 //!
 //! # Rules
 //! `when` is a condition ([`Condition::parse`] says how it is written) or an object `{"all": [...]}`, `{"any": [...]}` or
@@ -105,6 +106,8 @@ mod edit;
 mod engine;
 mod event;
 mod file;
+#[cfg(test)]
+mod file_tests;
 mod geometry;
 mod input;
 mod json;

@@ -55,6 +55,12 @@ pub(super) fn part(name: &str) -> String {
     name.replace(' ', "_")
 }
 
+/// True when a part of a fact's name stands for a class's name.
+pub(super) fn is_part(part: &str, name: &str) -> bool {
+    let spelled = name.bytes().map(|byte| if byte == b' ' { b'_' } else { byte });
+    part.len() == name.len() && part.bytes().eq(spelled)
+}
+
 /// The table of facts: those that the engine finds come first, then what it is told.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {

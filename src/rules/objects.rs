@@ -89,8 +89,13 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    /// Learns a table; true when it is another than before.
-    pub(super) fn learn(&mut self, labels: LabelsRef<'_>, known: &[std::sync::Arc<str>]) -> bool {
+    /// Learns a table; true when it is another than before. `same` compares a name that the rules know with one of it.
+    pub(super) fn learn(
+        &mut self,
+        labels: LabelsRef<'_>,
+        known: &[std::sync::Arc<str>],
+        same: impl Fn(&str, &str) -> bool,
+    ) -> bool {
         if self.text == labels.text && self.ends == labels.ends {
             return false;
         }
@@ -100,13 +105,18 @@ impl Classes {
         self.ends.extend_from_slice(labels.ends);
         self.numbers.clear();
         let number =
-            |name: &str| known.iter().position(|class| **class == *name).map_or(OTHER, |at| at as u8);
+            |name: &str| known.iter().position(|class| same(class, name)).map_or(OTHER, |at| at as u8);
         self.numbers.extend(labels.iter().map(number));
         true
     }
 
     pub(super) fn number(&self, label: i32) -> u8 {
         usize::try_from(label).ok().and_then(|at| self.numbers.get(at)).copied().unwrap_or(OTHER)
+    }
+
+    /// True while no table with names has been learned.
+    pub(super) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
     }
 
     /// True when a table with names has been learned and this name is not in it.
