@@ -36,8 +36,8 @@
 //! | `direction` | where those inside that move are heading on average, in degrees clockwise from the right |
 //! | `current` | 1 while the zone holds on the view, 0 while it is suspended |
 //!
-//! On a frame that no tracker looked at, all but the sums so far is unknown. A comparison with what is unknown fails, so
-//! `occupancy == 0` asks for a zone that is known to be empty; `not occupancy > 0` holds where nobody knows, too.
+//! On a frame that no tracker looked at, all but `current` and the sums so far is unknown. A comparison with what is unknown
+//! fails, so `occupancy == 0` asks for a zone that is known to be empty; `not occupancy > 0` holds where nobody knows, too.
 //!
 //! With several `classes`, `occupancy`, `entries` and `exits` also have one for each: `zone.NAME.entries.CLASS`. With
 //! `"count": "detections"` detections are counted instead of tracks, on frames that a model looked at (on others the count
@@ -116,6 +116,8 @@ mod line;
 mod machine;
 mod names;
 mod objects;
+#[cfg(test)]
+mod objects_tests;
 mod order;
 mod place;
 mod signals;
