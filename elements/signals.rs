@@ -17,19 +17,14 @@ const FIELD: &str = "store";
 pub(super) struct SharedStore(Arc<Mutex<SignalStore>>);
 
 impl SharedStore {
-    /// The store, locked. It is to be held for single values, and never across anything else.
+    /// The store, locked. It is to be held for the signals of a frame, and never across anything else.
     pub(super) fn lock(&self) -> MutexGuard<'_, SignalStore> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts the signals of a frame of a running time where others find them.
     pub(super) fn share(&self, signals: &Signals, time: u64) {
-        let mut store = self.lock();
-        for signal in &signals.items {
-            if let Some(name) = signals.names.get(signal.name) {
-                store.put(name, signal.value, time, signal.ttl);
-            }
-        }
+        self.lock().tell(&signals.source, signals.names.view(), &signals.items, time);
     }
 
     /// The store of the pipeline that an element is in: the one that there is, else a new one that others will get.

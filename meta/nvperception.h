@@ -386,7 +386,8 @@ typedef enum {
   NVP_CLOSING_MAX_DURATION = 2,
   NVP_CLOSING_SUSPENDED = 3,    /* what it is about is out of view */
   NVP_CLOSING_RULES_CHANGED = 4,
-  NVP_CLOSING_RESTART = 5       /* the stream began anew */
+  NVP_CLOSING_RESTART = 5,      /* the stream began anew */
+  NVP_CLOSING_END_OF_STREAM = 6 /* the stream ended or was stopped */
 } NvpClosing;
 
 /* An event as it stands on a frame. Times are running times, G_MAXUINT64 before they have come. */

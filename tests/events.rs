@@ -225,6 +225,25 @@ fn parts_are_edited_by_action_signals() {
     assert_eq!(fact(&rig.see(&[(1, 0.45, 0.5)]), "zone.all.occupancy"), Some(0.0));
 }
 
+/// Edits from several threads at once are all made.
+#[test]
+fn no_edit_is_lost() {
+    let mut rig = Rig::new(YARD);
+    let edits = |from: usize| {
+        let element = rig.element.clone();
+        std::thread::spawn(move || {
+            for i in from..from + 10 {
+                let zone = format!(r#"{{"name": "z{i}", "polygon": [[0, 0], [1, 0], [1, 1]]}}"#);
+                assert!(element.emit_by_name::<bool>("set-zone", &[&zone]));
+            }
+        })
+    };
+    let threads = [0, 10, 20, 30].map(edits);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let out = rig.see(&[(1, 0.45, 0.5)]);
+    assert!((0..40).all(|i| fact(&out, &format!("zone.z{i}.occupancy")).is_some()));
+}
+
 fn temporary(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.json", std::process::id()))
 }
@@ -256,6 +275,31 @@ fn a_file_that_changes_is_read_again() {
     });
     std::fs::remove_file(&file).unwrap();
     rig.element.set_state(gst::State::Null).unwrap();
+}
+
+/// Who hears that the file was refused may put other rules in its place at once, on the thread that says so.
+#[test]
+fn rules_may_be_set_by_who_hears_of_their_refusal() {
+    let file = temporary("rules-answered");
+    std::fs::write(&file, YARD).unwrap();
+    let mut rig = Rig::with(file.to_str().unwrap(), true);
+    rig.see(&[]);
+    let element = rig.element.downgrade();
+    rig.bus.set_sync_handler(move |_, message| {
+        let refused = message.structure().is_some_and(|said| said.name() == "nvp-rules-rejected");
+        if let Some(element) = element.upgrade().filter(|_| refused) {
+            element.set_property("rules", YARD.replace("someone", "anyone"));
+        }
+        gst::BusSyncReply::Pass
+    });
+    std::fs::write(&file, "{").unwrap();
+    wait("others are in force", || {
+        rig.see(&[]);
+        rig.stat("generation") == 2
+    });
+    assert_eq!(rig.element.property::<String>("rules"), YARD.replace("someone", "anyone"));
+    rig.element.set_state(gst::State::Null).unwrap();
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]
@@ -336,6 +380,35 @@ fn a_flush_ends_events_and_keeps_counts() {
     let states: Vec<_> = events(&out).items.iter().map(|e| (e.id, e.state)).collect();
     assert_eq!(states, [(1, EventState::Ended), (2, EventState::Confirmed)]);
     assert_eq!((fact(&out, "line.gate.forward"), fact(&out, "zone.yard.entries")), (Some(0.0), Some(2.0)));
+}
+
+/// The reasons of the events that have ended, as the bus tells them.
+fn endings(rig: &Rig) -> Vec<String> {
+    let ended = |event: &gst::Structure| event.get::<&str>("state") == Ok("ended");
+    let said = rig.said("nvp-event").into_iter().filter(ended);
+    said.map(|event| event.get::<String>("reason").unwrap()).collect()
+}
+
+#[test]
+fn the_end_of_the_stream_and_a_stop_end_events() {
+    let mut rig = Rig::new(YARD);
+    rig.see(&[(1, 0.45, 0.5)]);
+    assert!(rig.harness.push_event(gst::event::Eos::new()));
+    assert_eq!(endings(&rig), ["end-of-stream"]);
+    rig.element.set_state(gst::State::Ready).unwrap();
+    assert_eq!(endings(&rig), [""; 0], "once");
+
+    let mut rig = Rig::new(YARD);
+    rig.see(&[(1, 0.45, 0.5)]);
+    rig.element.set_state(gst::State::Ready).unwrap();
+    assert_eq!((endings(&rig), rig.stat("events")), (vec!["end-of-stream".to_owned()], 1));
+
+    let mut rig = Rig::new(YARD);
+    rig.see(&[(1, 0.45, 0.5)]);
+    assert!(rig.harness.push_event(gst::event::FlushStart::new()));
+    assert!(rig.harness.push_event(gst::event::FlushStop::new(true)));
+    rig.element.set_state(gst::State::Ready).unwrap();
+    assert_eq!(endings(&rig), ["restart"], "no frame followed");
 }
 
 #[test]
@@ -449,6 +522,57 @@ fn signals_are_shared_in_a_pipeline() {
     assert_eq!((shared(true), shared(false)), (1, 0));
 }
 
+/// Of two in a chain the last one's events and zones are left, and that is said.
+#[test]
+fn events_of_another_element_are_replaced_audibly() {
+    let (mut first, mut second) = (Rig::new(YARD), Rig::new(r#"{"version": 1}"#));
+    for _ in 0..2 {
+        let out = first.see(&[(1, 0.45, 0.5)]);
+        let out = second.harness.push_and_pull(out).unwrap();
+        assert!(events(&out).items.is_empty() && ZoneMeta::get(&out).is_none());
+    }
+    assert_eq!(second.said("nvp-events-replaced").len(), 1);
+    assert!(first.said("nvp-events-replaced").is_empty());
+}
+
+/// What two elements find under one name is asked about by the name of the element.
+#[test]
+fn facts_of_another_element_are_asked_about() {
+    init();
+    let zone =
+        |polygon: &str| format!(r#"{{"version": 1, "zones": [{{"name": "door", "polygon": {polygon}}}]}}"#);
+    let asks = r#"{"version": 1, "signals": [{"name": "left:zone.door.occupancy"}, {"name": "right:zone.door.occupancy"}],
+        "rules": [{"name": "left", "when": "left:zone.door.occupancy > 0"}, {"name": "right", "when": "right:zone.door.occupancy > 0"}]}"#;
+    for shared in [true, false] {
+        let make = |name: &str, rules: &str| {
+            let element = gst::ElementFactory::make("nvpevents").name(name).property("rules", rules);
+            element.property("signal-store", shared).build().unwrap()
+        };
+        let bin = gst::Bin::new();
+        let elements = [
+            make("left", &zone("[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]")),
+            make("right", &zone("[[0.5, 0], [1, 0], [1, 1], [0.5, 1]]")),
+            make("events", asks),
+        ];
+        bin.add_many(&elements).unwrap();
+        gst::Element::link_many(&elements).unwrap();
+        for (name, element) in [("sink", &elements[0]), ("src", &elements[2])] {
+            let pad = gst::GhostPad::with_target(&element.static_pad(name).unwrap()).unwrap();
+            bin.add_pad(&pad).unwrap();
+        }
+        let mut harness = Harness::with_element(&bin, Some("sink"), Some("src"));
+        harness.play();
+        harness.set_src_caps_str(CAPS);
+        let mut buffer = gst::Buffer::new();
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(gst::ClockTime::ZERO);
+        TrackMeta::set(writable, tracks(&[(1, 0.7, 0.5)]));
+        let out = harness.push_and_pull(buffer).unwrap();
+        let active = ["rule.left.active", "rule.right.active"].map(|name| fact(&out, name));
+        assert_eq!(active, [Some(0.0), Some(1.0)], "shared: {shared}");
+    }
+}
+
 #[test]
 fn another_start_is_another_run() {
     let mut rig = Rig::new(YARD);
@@ -513,6 +637,15 @@ fn the_schema_and_the_reader_agree() {
         );
     };
     agrees(full, true);
+    let more = [
+        ("\"anchor\": \"overlap\", ", ""),
+        ("\"anchor\": \"overlap\"", "\"anchor\": \"center\""),
+        ("\"per\": \"object\", ", ""),
+        ("\"forward\": \"in\"", "\"forward\": \"backward\""),
+        ("[\"a\", \"b\"]", "[\"a\", \"a\"]"),
+    ];
+    more.iter().for_each(|(right, wrong)| agrees(&full.replacen(right, wrong, 1), false));
+    agrees(&full.replace("motion.level", "lobby:zone.door.occupancy"), true);
     for (right, wrong) in odd.iter().zip(wrong) {
         agrees(&full.replacen(right, wrong, 1), false);
     }

@@ -246,9 +246,11 @@ fn what_cannot_be_read_passes_and_is_counted() {
     let mut rig = Rig::new(&[]);
     rig.see(None);
     let mut buffer = gst::Buffer::new();
-    buffer.make_mut().append_memory(foreign::Allocator::default().memory());
+    let allocator = foreign::Allocator::default();
+    buffer.make_mut().append_memory(allocator.memory());
     let out = rig.push(buffer).unwrap();
     assert!(signal(&out, "motion.level").is_nan());
+    assert!(allocator.maps() > 0);
     assert_eq!((rig.stat("unread"), rig.stat("unknown")), (1, 2));
 }
 

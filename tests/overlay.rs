@@ -170,6 +170,21 @@ fn what_is_drawn_of_zones_depends_on_how_they_stand() {
     assert_ne!(drawn(Hold::Current, true), calm, "an event colours its zone");
 }
 
+/// A zone and a line may have one name.
+#[test]
+fn an_event_colours_shapes_of_its_kind_only() {
+    let drawn = |named: &str| {
+        let mut overlay = Overlay::new("I420", 320, 240);
+        let mut buffer = overlay.buffer();
+        let writable = buffer.get_mut().unwrap();
+        ZoneMeta::set(writable, zones());
+        EventMeta::set(writable, Events { names: ["loiters", named].into_iter().collect(), ..events() });
+        overlay.draw(buffer)
+    };
+    assert_eq!(drawn("gate"), drawn("elsewhere"), "it is about a zone, and gate is a line");
+    assert_ne!(drawn("yard"), drawn("elsewhere"));
+}
+
 #[test]
 fn a_buffer_without_results_passes_through_untouched() {
     let mut overlay = Overlay::new("I420", 64, 48);

@@ -15,6 +15,8 @@ const CLOCK_PERIOD: u64 = 500_000_000;
 #[derive(Default)]
 pub(super) struct Gatherer {
     pub(super) names: Names,
+    /// What classifiers may say.
+    pub(super) said: Names,
     pub(super) found: Vec<Found>,
     pub(super) signals: Vec<f64>,
     clock: Option<(u64, Clock)>,
@@ -50,9 +52,7 @@ impl Gatherer {
         self.signals.clear();
         let mut store = store.lock();
         for signals in SignalMeta::all(buffer).filter(|signals| signals.source() != own) {
-            for (name, signal) in signals.iter() {
-                store.put(name, signal.value, time, signal.ttl);
-            }
+            store.tell(signals.source(), signals.names(), signals.items(), time);
         }
         let value = |declared: &crate::rules::Declared| store.get(&declared.name, time, declared.ttl);
         self.signals.extend(rules.signals.iter().map(|declared| value(declared).unwrap_or(f64::NAN)));
@@ -74,9 +74,10 @@ impl Gatherer {
     }
 }
 
-/// What classifiers say of tracks.
-pub(super) fn attributes<'a>(buffer: &'a gst::BufferRef, to: &mut Vec<Attribute<'a>>) {
+/// What classifiers say of tracks; `said` takes in what they may say.
+pub(super) fn attributes<'a>(buffer: &'a gst::BufferRef, said: &mut Names, to: &mut Vec<Attribute<'a>>) {
     for classes in DetectionMeta::all(buffer).filter(|found| found.task() == Task::Classify) {
+        said.indices(classes.labels());
         for (item, parent) in classes.items().iter().zip(classes.parents()).filter(|(_, p)| p.track > 0) {
             if let Some(name) = classes.label(item.class_id) {
                 to.push(Attribute { track: parent.track, name, confidence: item.confidence });

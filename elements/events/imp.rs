@@ -1,74 +1,34 @@
-// Locks: `settings`, `state`, `watch` and `last_run` are never held together, and none across a push or a message. The
-// signal store's own lock is taken under `state`, for single values.
+// Locks: `changing` comes first and is the turn of whoever changes the rules; under it `settings`, `state`, `watch` and
+// `last_run` are taken one at a time. None is held across a push, a message, or the end of a watch. The signal store's own
+// lock is taken under `state`, for the signals of a frame.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::gather::{self, Gatherer};
 use super::report;
 use super::rulebook::{self, Book};
 use super::settings::{self, Settings};
-use super::watch::Watch;
-use crate::detection::LabelsRef;
+use super::state::{Counts, Refusal, State};
+use super::watch::{Watch, Watched};
 use crate::elements::AUTHOR;
-use crate::elements::clock::StreamClock;
 use crate::elements::filter::{self, MetaFilter};
 use crate::elements::provenance::{Feed, now};
 use crate::elements::signals::SharedStore;
-use crate::meta::{EventMeta, SignalMeta, TrackMeta, ZoneMeta};
+use crate::meta::{EventMeta, SignalMeta, ZoneMeta};
 use crate::provenance::Stage;
-use crate::rules::{self, Engine, Events, Input, Part, RuleError, Rules, Shapes, Signal, Signals};
-use crate::stats::Histogram;
+use crate::rules::{self, Part, RuleError};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("nvpevents", gst::DebugColorFlags::empty(), Some("Events by rules"))
 });
 
-/// What lives from start to stop.
-struct State {
-    engine: Engine,
-    /// The rules in force or waiting, as text.
-    text: String,
-    /// Rules to be put in force before the next frame.
-    waiting: Option<Rules>,
-    run: Arc<str>,
-    element: Arc<str>,
-    clock: StreamClock,
-    gatherer: Gatherer,
-    store: SharedStore,
-    counts: Counts,
-}
-
-#[derive(Clone, Default)]
-struct Counts {
-    frames: u64,
-    /// Frames that no tracker looked at.
-    untracked: u64,
-    /// Frames that did not tell their time.
-    untimed: u64,
-    events: u64,
-    cancelled: u64,
-    refused: u64,
-    signals_refused: u64,
-    generation: u64,
-    rejected: u64,
-    step: Histogram,
-}
-
-/// What a frame comes to.
-struct Verdict {
-    events: Events,
-    signals: Signals,
-    shapes: Shapes,
-    news: Vec<gst::Structure>,
-}
-
 pub struct NvpEvents {
     sink: gst::Pad,
     src: gst::Pad,
+    changing: Mutex<()>,
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
     watch: Mutex<Option<Watch>>,
@@ -92,6 +52,7 @@ impl ObjectSubclass for NvpEvents {
         Self {
             sink,
             src,
+            changing: Mutex::default(),
             settings: Mutex::default(),
             state: Mutex::default(),
             watch: Mutex::default(),
@@ -141,10 +102,10 @@ impl ObjectImpl for NvpEvents {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        if pspec.name() == "rules" && lock(&self.state).is_some() {
-            return self.set_rules(value);
+        match pspec.name() {
+            "rules" => self.set_rules(value),
+            name => lock(&self.settings).set(name, value),
         }
-        lock(&self.settings).set(pspec.name(), value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -186,13 +147,9 @@ impl ElementImpl for NvpEvents {
             return Err(gst::StateChangeError);
         }
         let result = self.parent_change_state(transition);
-        if transition == gst::StateChange::PausedToReady {
-            // It may be about to call back, so it ends first and without a lock.
-            let watch = lock(&self.watch).take();
-            drop(watch);
-            if let Some(state) = lock(&self.state).take() {
-                *lock(&self.last_run) = state.counts;
-            }
+        let failed = transition == gst::StateChange::ReadyToPaused && result.is_err();
+        if failed || transition == gst::StateChange::PausedToReady {
+            self.stop();
         }
         result
     }
@@ -203,18 +160,8 @@ impl MetaFilter for NvpEvents {
         if let gst::EventView::StreamStart(start) = event.view() {
             self.feed.begin(start.stream_id());
         }
-        let mut state = lock(&self.state);
-        let Some(State { engine, clock, .. }) = state.as_mut() else { return true };
-        match event.view() {
-            gst::EventView::Caps(caps) => clock.set_caps(caps.caps()),
-            gst::EventView::Segment(segment) => clock.set_segment(segment.segment()),
-            gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
-                gst::debug!(CAT, imp = self, "{:?} ends all events", event.type_());
-                engine.restart();
-                clock.restart();
-            }
-            _ => {}
-        }
+        let news = lock(&self.state).as_mut().map(|state| state.see(event)).unwrap_or_default();
+        news.into_iter().for_each(|news| self.tell(news));
         true
     }
 
@@ -224,14 +171,16 @@ impl MetaFilter for NvpEvents {
         let (verdict, element, generation) = {
             let mut state = lock(&self.state);
             let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
-            (state.decide(&buffer, ttl), state.element.clone(), state.engine.generation() as u32)
+            (state.decide(&buffer, ttl), state.element.clone(), state.generation() as u32)
         };
         gst::log!(CAT, imp = self, "{} events at {:?}", verdict.events.items.len(), buffer.pts());
         let writable = buffer.make_mut();
         EventMeta::set(writable, verdict.events);
         SignalMeta::add(writable, verdict.signals);
-        if !verdict.shapes.now.is_empty() {
-            ZoneMeta::set(writable, verdict.shapes);
+        match verdict.shapes.now.is_empty() {
+            // Zones of an element before this one, beside the events of this one, would mislead.
+            true => ZoneMeta::remove(writable),
+            false => ZoneMeta::set(writable, verdict.shapes),
         }
         self.feed.sign(writable, Stage { element, start, end: now(), generation, ..Stage::default() });
         verdict.news.into_iter().for_each(|news| self.tell(news));
@@ -243,180 +192,128 @@ impl MetaFilter for NvpEvents {
     }
 }
 
-impl State {
-    /// Decides on a frame.
-    fn decide(&mut self, buffer: &gst::BufferRef, ttl: u64) -> Verdict {
-        let start = now();
-        let mut news = Vec::new();
-        if let Some(rules) = self.waiting.take() {
-            self.engine.replace(rules);
-            news.push(report::applied(&self.engine));
-        }
-        let (time, timed) = self.clock.time(buffer);
-        let Self { engine, gatherer, store, element, run, .. } = self;
-        let looked = gatherer.detections(buffer);
-        gatherer.signals(buffer, element, time, engine.rules(), store);
-        let clock = gatherer.clock(buffer);
-        let mut attributes = Vec::new();
-        gather::attributes(buffer, &mut attributes);
-        let tracks = TrackMeta::get(buffer);
-        let labels = tracks.map_or(LabelsRef::default(), |tracks| tracks.labels());
-        let input = Input {
-            time,
-            aspect: self.clock.aspect(),
-            look: gather::look(buffer),
-            tracks: tracks.map(|tracks| tracks.items()).unwrap_or_default(),
-            tracked: tracks.is_some(),
-            labels,
-            found: looked.then_some(&gatherer.found),
-            found_labels: gatherer.names.table().view(),
-            attributes: &attributes,
-            signals: &gatherer.signals,
-            clock,
-        };
-        engine.update(&input);
-        news.extend(report::of_frame(engine, run, time, labels));
-        let verdict = Verdict {
-            events: events(engine, run),
-            signals: signals(engine, element, ttl),
-            shapes: shapes(engine),
-            news,
-        };
-        store.share(&verdict.signals, time);
-        self.count(timed, tracks.is_some());
-        self.counts.step.record(now() - start);
-        verdict
-    }
-
-    fn count(&mut self, timed: bool, tracked: bool) {
-        let counts = &mut self.counts;
-        counts.frames += 1;
-        counts.untimed += u64::from(!timed);
-        counts.untracked += u64::from(!tracked);
-        (counts.events, counts.cancelled) = self.engine.counts();
-        counts.refused = self.engine.refused();
-        counts.generation = self.engine.generation();
-        counts.signals_refused = self.store.lock().refused();
-    }
-}
-
-fn events(engine: &Engine, run: &Arc<str>) -> Events {
-    let output = engine.output();
-    Events {
-        run: run.clone(),
-        names: engine.board().names.clone(),
-        items: output.events.clone(),
-        tracks: output.tracks.clone(),
-        evidence: output.evidence.clone(),
-    }
-}
-
-fn signals(engine: &Engine, source: &Arc<str>, ttl: u64) -> Signals {
-    let signal = |(name, value): (usize, &f64)| Signal { name: name as i32, reserved: 0, value: *value, ttl };
-    let items = engine.facts().iter().enumerate().map(signal).collect();
-    Signals { source: source.clone(), names: engine.board().names.clone(), items }
-}
-
-fn shapes(engine: &Engine) -> Shapes {
-    let output = engine.output();
-    Shapes { board: engine.board().clone(), now: output.shapes.clone(), to_frame: output.to_frame }
-}
-
 impl NvpEvents {
     /// Begins a run.
     ///
     /// # Errors
     /// What is wrong with the rules, or why nobody can look after their file.
     fn start(&self) -> Result<(), String> {
-        let settings = lock(&self.settings).clone();
-        let (rules, text) = rulebook::open(settings.rules.as_deref())?;
         let element = self.obj();
-        let store = match settings.signal_store {
-            true => SharedStore::of(element.upcast_ref()),
-            false => SharedStore::default(),
-        };
-        let state = State {
-            engine: Engine::new(rules),
-            text,
-            waiting: None,
-            run: uuid::Uuid::new_v4().to_string().into(),
-            element: element.name().as_str().into(),
-            clock: StreamClock::default(),
-            gatherer: Gatherer::default(),
-            store,
-            counts: Counts::default(),
-        };
-        *lock(&self.state) = Some(state);
-        self.look_after(&settings)
+        let shared = lock(&self.settings).signal_store;
+        let store = if shared { SharedStore::of(element.upcast_ref()) } else { SharedStore::default() };
+        let _alone = lock(&self.changing);
+        let settings = lock(&self.settings).clone();
+        let file = rulebook::watched(&settings);
+        let book = rulebook::open(settings.rules.as_deref())?;
+        let watch = self.look_after(file)?;
+        *lock(&self.state) = Some(State::new(book, &element.name(), store));
+        *lock(&self.watch) = watch;
+        Ok(())
     }
 
-    /// Begins to look after the rule file, or stops.
-    fn look_after(&self, settings: &Settings) -> Result<(), String> {
-        let path = rulebook::path(settings.rules.as_deref()).filter(|_| settings.watch);
+    /// Ends a run, and with it the events that last.
+    fn stop(&self) {
+        let (watch, state) = {
+            let _alone = lock(&self.changing);
+            let watch = lock(&self.watch).take();
+            (watch, lock(&self.state).take())
+        };
+        drop(watch);
+        let Some(mut state) = state else { return };
+        state.withdraw();
+        let news = state.finish();
+        *lock(&self.last_run) = state.counts;
+        news.into_iter().for_each(|news| self.tell(news));
+    }
+
+    /// Begins to look after a rule file.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    fn look_after(&self, file: Option<Watched>) -> Result<Option<Watch>, String> {
         let weak = self.obj().downgrade();
         let changed = move || {
             if let Some(element) = weak.upgrade() {
                 element.imp().read_again();
             }
         };
-        let watch = path.map(|path| Watch::start(path.to_owned(), changed)).transpose();
-        let watch = watch.map_err(|error| format!("Cannot look after the rule file: {error}"))?;
-        let before = std::mem::replace(&mut *lock(&self.watch), watch);
-        drop(before);
-        Ok(())
+        let watch = file.map(|file| Watch::start(file, changed)).transpose();
+        watch.map_err(|error| format!("Cannot look after the rule file: {error}"))
     }
 
-    /// Takes other rules while playing; those that are wrong leave the property as it is.
+    /// Takes other rules. During a run, those that are wrong leave the property as it is.
     fn set_rules(&self, value: &glib::Value) {
-        let mut settings = lock(&self.settings).clone();
-        settings.set("rules", value);
-        if !self.propose(rulebook::open(settings.rules.as_deref())) {
-            return;
-        }
-        let rules = settings.rules.clone();
-        lock(&self.settings).rules = rules;
-        if let Err(wrong) = self.look_after(&settings) {
-            gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{wrong}"));
-        }
-    }
-
-    fn read_again(&self) {
-        let rules = lock(&self.settings).rules.clone();
-        self.propose(rulebook::open(rules.as_deref()));
-    }
-
-    /// Edits the rules in force.
-    fn edit(&self, edit: impl FnOnce(&str) -> Result<Book, RuleError>) -> bool {
-        let Some(text) = lock(&self.state).as_ref().map(|state| state.text.clone()) else {
-            gst::warning!(CAT, imp = self, "rules can be edited from PAUSED on; set the property before");
-            return false;
+        let done = {
+            let _alone = lock(&self.changing);
+            let mut settings = lock(&self.settings).clone();
+            settings.set("rules", value);
+            self.exchange(settings)
         };
-        self.propose(edit(&text).map_err(|error| format!("The edit: {error}")))
+        // With the turn over: the watch that goes may be waiting for its own.
+        self.answer(done.map(drop));
     }
 
-    /// Puts rules in force before the next frame, or says why not.
-    fn propose(&self, book: Result<Book, String>) -> bool {
-        let generation = {
-            let mut state = lock(&self.state);
-            let Some(state) = state.as_mut() else { return false };
-            match &book {
-                Ok((rules, text)) => {
-                    (state.waiting, state.text) = (Some(rules.clone()), text.clone());
-                    return true;
-                }
-                Err(_) => {
-                    state.counts.rejected += 1;
-                    state.engine.generation()
-                }
+    /// Puts the rules of other settings in the place of these, and gives back the watch that looked after them.
+    fn exchange(&self, settings: Settings) -> Result<Option<Watch>, Refusal> {
+        let file = rulebook::watched(&settings);
+        match self.accept(|_| rulebook::open(settings.rules.as_deref())) {
+            Ok(()) => lock(&self.settings).rules = settings.rules,
+            Err(Refusal::Idle) => {
+                lock(&self.settings).rules = settings.rules;
+                return Ok(None);
             }
+            Err(wrong) => return Err(wrong),
+        }
+        let watch = self.look_after(file).map_err(Refusal::Unwatched)?;
+        Ok(std::mem::replace(&mut *lock(&self.watch), watch))
+    }
+
+    /// Reads the rule file anew.
+    fn read_again(&self) {
+        let done = {
+            let _alone = lock(&self.changing);
+            let rules = lock(&self.settings).rules.clone();
+            self.accept(|_| rulebook::open(rules.as_deref()))
         };
-        let Err(wrong) = book else { return true };
-        gst::element_imp_warning!(
-            self,
-            gst::ResourceError::Settings,
-            ("{wrong}; the rules of generation {generation} stay in force")
-        );
-        self.tell(report::rejected(generation, &wrong));
+        self.answer(done);
+    }
+
+    /// Edits the rules in force; false when that is not possible.
+    fn edit(&self, edit: impl FnOnce(&str) -> Result<Book, RuleError>) -> bool {
+        let done = {
+            let _alone = lock(&self.changing);
+            self.accept(|text| edit(text).map_err(|error| format!("The edit: {error}")))
+        };
+        if matches!(done, Err(Refusal::Idle)) {
+            gst::warning!(CAT, imp = self, "rules can be edited from PAUSED on; set the property before");
+        }
+        self.answer(done)
+    }
+
+    /// Takes the rules that `read` makes of the text of those in force. The caller's turn to change them goes on.
+    fn accept(&self, read: impl FnOnce(&str) -> Result<Book, String>) -> Result<(), Refusal> {
+        let text = lock(&self.state).as_ref().map(|state| state.text.clone()).ok_or(Refusal::Idle)?;
+        let book = read(&text);
+        lock(&self.state).as_mut().ok_or(Refusal::Idle)?.accept(book)
+    }
+
+    /// Says why rules were refused; true when they were not.
+    fn answer(&self, done: Result<(), Refusal>) -> bool {
+        match done {
+            Ok(()) => return true,
+            Err(Refusal::Idle) => {}
+            Err(Refusal::Unwatched(wrong)) => {
+                gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{wrong}"));
+            }
+            Err(Refusal::Wrong(wrong, generation)) => {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::Settings,
+                    ("{wrong}; the rules of generation {generation} stay in force")
+                );
+                self.tell(report::rejected(generation, &wrong));
+            }
+        }
         false
     }
 
@@ -429,20 +326,6 @@ impl NvpEvents {
 
     fn stats(&self) -> gst::Structure {
         let running = lock(&self.state).as_ref().map(|state| state.counts.clone());
-        let counts = running.unwrap_or_else(|| lock(&self.last_run).clone());
-        gst::Structure::builder("application/x-nvp-events-stats")
-            .field("frames", counts.frames)
-            .field("untracked", counts.untracked)
-            .field("untimed", counts.untimed)
-            .field("events", counts.events)
-            .field("cancelled", counts.cancelled)
-            .field("refused", counts.refused)
-            .field("signals-refused", counts.signals_refused)
-            .field("generation", counts.generation)
-            .field("rejected", counts.rejected)
-            .field("step-p50", counts.step.quantile(0.50))
-            .field("step-p95", counts.step.quantile(0.95))
-            .field("step-p99", counts.step.quantile(0.99))
-            .build()
+        running.unwrap_or_else(|| lock(&self.last_run).clone()).structure()
     }
 }

@@ -26,6 +26,9 @@
 //! | `set-zone` (JSON), `set-line` (JSON) | puts one in, in the place of one of its name |
 //! | `remove-zone` (name), `remove-line` (name) | takes one out |
 //!
+//! Edits are made to the rules in force, one after the other, and last until `rules` is set, a watched file changes or the
+//! element stops: the property goes on to say what it was set to, and the next start begins with that.
+//!
 //! # Messages
 //! | element message | fields | |
 //! |---|---|---|
@@ -33,15 +36,25 @@
 //! | `nvp-rule-suspended`, `nvp-rule-resumed` | `kind`, `name`, `reason`, `rules`, `running-time` | a zone or line does not hold on the view, or holds again; `rules` are those about it |
 //! | `nvp-rules-applied` | `generation`, `zones`, `lines`, `rules` | other rules are in force |
 //! | `nvp-rules-rejected` | `generation`, `reason` | they were wrong; those of this generation stay |
-//! | `nvp-rules-unknown-class` | `class`, `suggestion` | no model names a class that the rules ask about |
+//! | `nvp-events-replaced` | `run`, `running-time` | frames come with events of another `nvpevents` or of a recording, which give way; said once |
+//! | `nvp-rules-too-many-tracks` | `refused`, `running-time` | a frame has more tracks than can be remembered (1024), and some are left out; said once |
+//! | `nvp-rules-unknown-class` | `class`, `kind`, `suggestion` | no model so far names a class that the rules ask about, of objects (`object`) or as an attribute of them (`attribute`) |
+//!
+//! # More than one
+//! A buffer has the events and the zones of one element: the last one in a chain replaces those of others, and says so.
+//! Their facts stay, each under the name of its element. Rules whose events go together belong in one file.
 //!
 //! # Signals
 //! Each fact is a signal of its own name, fresh for `signal-ttl`. With `signal-store` (default) the elements of a pipeline
-//! share their newest signals, so that rules on one branch may ask about what another found. Signals that an
-//! application attaches to buffers are read likewise.
+//! share their newest signals, so that rules on one branch may ask about what another found, as long as it runs: those of
+//! `nvpevents name=lobby` are declared as `"signals": [{"name": "lobby:zone.door.occupancy"}]` and asked about by that name.
+//! Elements that share are told apart by their names. Signals that an application attaches to buffers are read likewise,
+//! by their own names or with that of their source before them.
 //!
 //! # Time
-//! Time is running time; a flush or a jump back ends events, forgets tracks and keeps the counts. `time.hour` is the local
+//! Time is running time; a flush or a jump back ends events, forgets tracks and keeps the counts. The end of the stream and
+//! a stop end events, too, with the reason `end-of-stream`: their messages are posted at once, and no frame carries them.
+//! `time.hour` is the local
 //! time at which the frame was received.
 
 use gst::glib;
@@ -52,6 +65,7 @@ mod imp;
 mod report;
 mod rulebook;
 mod settings;
+mod state;
 mod watch;
 
 glib::wrapper! {

@@ -1,19 +1,24 @@
 //! What goes to the bus.
 
-use crate::detection::LabelsRef;
-use crate::rules::{Board, Closing, Engine, Event, EventState, Hold, NO_TIME, Notice, Rules, closest, part};
+use crate::rules::{
+    Board, Closing, Engine, Event, EventState, Hold, Input, NO_TIME, Notice, Rules, closest, part,
+};
 
-/// The messages about a frame.
-pub(super) fn of_frame(engine: &Engine, run: &str, time: u64, labels: LabelsRef<'_>) -> Vec<gst::Structure> {
-    let output = engine.output();
-    let (board, rules) = (engine.board(), engine.rules());
+/// The messages about the events that changed on a frame, or at the end.
+pub(super) fn of_events(engine: &Engine, run: &str, time: u64) -> impl Iterator<Item = gst::Structure> {
+    let (board, output) = (engine.board(), engine.output());
     let told = output.events.iter().filter(|event| {
         event.changed != 0 && matches!(event.state, EventState::Confirmed | EventState::Ended)
     });
-    let events = told.map(|event| {
+    told.map(move |event| {
         let tracks = part(&output.tracks, event.first_track, event.tracks);
         of_event(event, board, run, tracks, time)
-    });
+    })
+}
+
+/// The messages about a frame.
+pub(super) fn of_frame(engine: &Engine, run: &str, input: &Input<'_>) -> Vec<gst::Structure> {
+    let (output, rules, time) = (engine.output(), engine.rules(), input.time);
     let notices = output.notices.iter().map(|notice| match *notice {
         Notice::Zone(at, hold) => {
             of_place("zone", &rules.zones[at].name, hold, about(rules, |rule| rule.zones.contains(&at)), time)
@@ -22,13 +27,18 @@ pub(super) fn of_frame(engine: &Engine, run: &str, time: u64, labels: LabelsRef<
             of_place("line", &rules.lines[at].name, hold, about(rules, |rule| rule.lines.contains(&at)), time)
         }
         Notice::UnknownClass(at) => {
-            let class = rules.classes()[at].to_string();
-            let suggestion = closest(&class, labels.iter()).map(str::to_owned);
-            let said = gst::Structure::builder("nvp-rules-unknown-class").field("class", class);
-            said.field("suggestion", suggestion).build()
+            let known = input.labels.iter().chain(input.found_labels.iter());
+            of_class(&rules.classes()[at], "object", known)
         }
+        Notice::UnknownAttribute(at) => {
+            of_class(&rules.attributes[at], "attribute", input.said_labels.iter())
+        }
+        Notice::TooManyTracks => gst::Structure::builder("nvp-rules-too-many-tracks")
+            .field("refused", engine.refused())
+            .field("running-time", time)
+            .build(),
     });
-    events.chain(notices).collect()
+    of_events(engine, run, time).chain(notices).collect()
 }
 
 fn of_event(event: &Event, board: &Board, run: &str, tracks: &[u64], time: u64) -> gst::Structure {
@@ -65,6 +75,19 @@ fn of_place(kind: &str, name: &str, hold: Hold, rules: gst::Array, time: u64) ->
         .field("rules", rules)
         .field("running-time", time)
         .build()
+}
+
+fn of_class<'n>(class: &str, kind: &str, known: impl Iterator<Item = &'n str>) -> gst::Structure {
+    gst::Structure::builder("nvp-rules-unknown-class")
+        .field("class", class)
+        .field("kind", kind)
+        .field("suggestion", closest(class, known).map(str::to_owned))
+        .build()
+}
+
+/// Events of another run are replaced.
+pub(super) fn replaced(run: &str, time: u64) -> gst::Structure {
+    gst::Structure::builder("nvp-events-replaced").field("run", run).field("running-time", time).build()
 }
 
 /// Other rules are in force.

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::settings::Settings;
+use super::watch::Watched;
 use crate::rules::{EMPTY, Rules};
 
 /// Read at most, in bytes: longer files are refused by the rules anyway.
@@ -13,8 +15,13 @@ const MAX_BYTES: u64 = 2 << 20;
 pub(super) type Book = (Rules, String);
 
 /// The path of a rule file; `None` where the property has the rules themselves, or nothing.
-pub(super) fn path(value: Option<&str>) -> Option<&Path> {
+fn path(value: Option<&str>) -> Option<&Path> {
     value.filter(|text| !text.trim_start().starts_with(['{', '['])).map(Path::new)
+}
+
+/// The rule file that is to be looked after, if any, as it is before it is read.
+pub(super) fn watched(settings: &Settings) -> Option<Watched> {
+    path(settings.rules.as_deref()).filter(|_| settings.watch).map(Watched::new)
 }
 
 /// Reads the rules that a property gives.

@@ -99,7 +99,7 @@
 //! | `detections.count`, `detections.count.CLASS` | what models before this one have found on the frame; not known when none has looked |
 //! | `tracks.count`, `tracks.count.CLASS` | tracks of the frame |
 //! | `view.valid`, `view.moving`, `view.stability` | what `nvpviewstate` says of it |
-//! | any other | a signal: of the frame, else of the pipeline, as `motion.active` of `nvpmotion` or the facts of `nvpevents` |
+//! | any other | a signal: of the frame, else of the pipeline, as `motion.active` of `nvpmotion` or the facts of `nvpevents`; with `ELEMENT:` before it that of one element |
 //!
 //! Spaces in names of classes are written `_`. A cheap model lets an expensive one run:
 //!

@@ -6,7 +6,7 @@ use crate::detection::LabelsRef;
 use crate::elements::signals::SharedStore;
 use crate::gate::Times;
 use crate::meta::{DetectionMeta, DetectionsRef, SignalMeta, TrackMeta, ViewMeta};
-use crate::rules::{Watch, closest, same_part};
+use crate::rules::{Watch, closest, is_part};
 use crate::view::{Motion, Validity};
 
 /// Frames on which nobody has told a signal, from the first on, after which that is said.
@@ -94,7 +94,10 @@ fn on_frame(buffer: &gst::BufferRef, name: &str) -> Option<f64> {
     if is_fact(name) {
         return fact(buffer, name);
     }
-    SignalMeta::all(buffer).find_map(|signals| signals.find(name).map(|signal| signal.value))
+    SignalMeta::all(buffer).find_map(|signals| {
+        let own = name.strip_prefix(signals.source()).and_then(|rest| rest.strip_prefix(':'));
+        signals.find(own.unwrap_or(name)).map(|signal| signal.value)
+    })
 }
 
 /// A fact of a frame; `None` when nobody has looked.
@@ -123,6 +126,6 @@ fn fact(buffer: &gst::BufferRef, name: &str) -> Option<f64> {
 /// How many are of a class, written as `.NAME`; of any when that is empty.
 fn count(classes: impl Iterator<Item = i32>, labels: LabelsRef<'_>, class: &str) -> f64 {
     let Some(wanted) = class.strip_prefix('.') else { return classes.count() as f64 };
-    let is_wanted = |class: &i32| labels.get(*class).is_some_and(|label| same_part(label, wanted));
+    let is_wanted = |class: &i32| labels.get(*class).is_some_and(|label| is_part(wanted, label));
     classes.filter(is_wanted).count() as f64
 }

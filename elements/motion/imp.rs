@@ -175,6 +175,7 @@ impl ElementImpl for NvpMotion {
         let ended = transition == gst::StateChange::PausedToReady
             || (transition == gst::StateChange::ReadyToPaused && result.is_err());
         if ended && let Some(state) = lock(&self.state).take() {
+            state.store.lock().forget(&state.element);
             *lock(&self.last_run) = state.counts;
         }
         result

@@ -2,7 +2,7 @@
 
 use crate::draw::Plan;
 use crate::meta::{EventMeta, ZoneMeta};
-use crate::rules::EventState;
+use crate::rules::{Event, EventState, ShapeKind};
 
 /// Fills in where zones and lines are and which events last. `time` is the frame's running time in nanoseconds.
 pub(super) fn read(plan: &mut Plan, buffer: &gst::BufferRef, time: Option<u64>) {
@@ -14,8 +14,12 @@ pub(super) fn read(plan: &mut Plan, buffer: &gst::BufferRef, time: Option<u64>) 
     if let Some(zones) = ZoneMeta::get(buffer) {
         for (shape, now) in zones.iter() {
             let name = zones.name(shape).unwrap_or_default();
+            let place = |event: &Event| match shape.kind {
+                ShapeKind::Zone => event.zone,
+                ShapeKind::Line => event.line,
+            };
             let about = |at: i32| events.and_then(|events| events.names().get(at)) == Some(name);
-            let active = lasting().any(|event| about(event.zone) || about(event.line));
+            let active = lasting().any(|event| about(place(event)));
             plan.push_shape(shape.kind, name, zones.points_of(shape), zones.to_frame(), (now, active));
         }
     }

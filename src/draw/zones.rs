@@ -79,6 +79,7 @@ impl Plan {
         let name = name.get(..MAX_TEXT).unwrap_or(name);
         // Writing to a string does not fail.
         let _ = match kind {
+            ShapeKind::Zone if a.is_nan() => write!(self.texts, "{name}"),
             ShapeKind::Zone => write!(self.texts, "{name} {a:.0}"),
             ShapeKind::Line => write!(self.texts, "{name} {a:.0}/{b:.0}"),
         };
@@ -262,5 +263,9 @@ mod tests {
         plan.push_shape(ShapeKind::Line, "gate", &points[..2], &still, (&now, true));
         plan.push_event("loiters", 12.4, Some(7));
         assert_eq!(plan.texts, "yard 2gate 2/5loiters 12 s (7)");
+        plan.clear();
+        let unknown = ShapeNow { counts: [f64::NAN, 5.0], ..now };
+        plan.push_shape(ShapeKind::Zone, "yard", &points, &still, (&unknown, false));
+        assert_eq!(plan.texts, "yard");
     }
 }

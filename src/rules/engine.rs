@@ -9,14 +9,14 @@ use super::geometry::Clipper;
 use super::input::{Clock, Input};
 use super::judge::{Judge, Scene};
 use super::line::LineState;
-use super::names::{GIVEN, Names, RULE, part};
+use super::names::{GIVEN, Names, RULE, is_part};
 use super::objects::{Classes, Objects, Seen};
 use super::place::Hold;
 use super::zone::ZoneState;
 use crate::homography::{IDENTITY, inverse};
 use crate::view::{Sight, Validity};
 
-/// Tracks are remembered for at least this many nanoseconds after they were there.
+/// Tracks that nothing goes on about are remembered for this many nanoseconds after they were there.
 const MEMORY: u64 = 10_000_000_000;
 /// What a classifier said of a track holds for this many nanoseconds.
 const ATTRIBUTE_TTL: u64 = 2_000_000_000;
@@ -30,6 +30,10 @@ pub enum Notice {
     Line(usize, Hold),
     /// No object can be of this class, by its number in [`Rules::classes`]: the models do not name it.
     UnknownClass(usize),
+    /// No classifier names this attribute, by its number in [`Rules::attributes`].
+    UnknownAttribute(usize),
+    /// There are more tracks at a time than can be remembered: some are left out. Told once.
+    TooManyTracks,
 }
 
 /// What comes of a frame, beside the facts.
@@ -89,12 +93,15 @@ pub struct Engine {
     objects: Objects,
     known: Classes,
     found_known: Classes,
+    /// What of the attributes that the rules ask about classifiers name.
+    said_known: Classes,
     found: Vec<Seen>,
     clipper: Clipper,
     facts: Vec<f64>,
     /// For each slot and attribute its value, and until when it holds.
     attributes: Vec<f64>,
     attributes_until: Vec<u64>,
+    /// Of the classes, then of the attributes, those that were told to be unknown.
     reported: Vec<bool>,
     last: Option<u64>,
     epoch: Option<u64>,
@@ -134,6 +141,7 @@ impl Engine {
             objects: Objects::default(),
             known: Classes::default(),
             found_known: Classes::default(),
+            said_known: Classes::default(),
             found: Vec::new(),
             clipper: Clipper::default(),
             facts: Vec::new(),
@@ -158,8 +166,9 @@ impl Engine {
         self.classes = rules.classes();
         let same: Vec<Option<usize>> = rules.rules.iter().map(|rule| self.same_rule(rule, &rules)).collect();
         let gone = self.judges.iter().enumerate().filter(|(at, _)| !same.contains(&Some(*at)));
-        let gone: Vec<String> = gone.map(|(_, judge)| judge.rule.name.to_string()).collect();
-        let others: Vec<&str> = gone.iter().map(String::as_str).chain(self.farewell_names()).collect();
+        let others: Vec<i32> =
+            gone.flat_map(|(_, judge)| judge.names()).chain(self.farewell_names()).collect();
+        let others: Vec<&str> = others.iter().filter_map(|name| self.board.names.get(*name)).collect();
         let (board, labels) = board(&rules, &names, self.generation, &others);
         self.part_with(&same, &board);
         let mut old_judges: Vec<_> = std::mem::take(&mut self.judges).into_iter().map(Some).collect();
@@ -187,8 +196,8 @@ impl Engine {
             self.judges.push(judge);
         }
         self.facts = vec![f64::NAN; names.len()];
-        (self.known, self.found_known) = Default::default();
-        self.reported = vec![false; self.classes.len()];
+        (self.known, self.found_known, self.said_known) = Default::default();
+        self.reported = vec![false; self.classes.len() + rules.attributes.len()];
         self.attributes.clear();
         self.attributes_until.clear();
         (self.board, self.names, self.rules) = (Arc::new(board), names, rules);
@@ -196,8 +205,9 @@ impl Engine {
     }
 
     /// The names that events waiting to be told refer to.
-    fn farewell_names(&self) -> impl Iterator<Item = &str> {
-        self.farewell.events.iter().filter_map(|event| self.board.names.get(event.rule))
+    fn farewell_names(&self) -> impl Iterator<Item = i32> {
+        let of_events = self.farewell.events.iter().flat_map(|event| [event.rule, event.zone, event.line]);
+        of_events.chain(self.farewell.evidence.iter().map(|evidence| evidence.signal))
     }
 
     /// The number of the rule in force that is the same as `rule` and about the same places.
@@ -268,13 +278,26 @@ impl Engine {
 
     /// The stream begins anew: tracks are forgotten and events end; counts stay.
     pub fn restart(&mut self) {
-        for judge in &mut self.judges {
-            judge.close(Closing::Restart, &self.objects, self.generation, &mut self.farewell);
-        }
+        self.close(Closing::Restart);
         self.zones.iter_mut().for_each(ZoneState::restart);
         self.lines.iter_mut().for_each(LineState::suspend);
-        self.forget_before(u64::MAX);
+        self.objects.expire(u64::MAX, |_| false);
+        self.forget();
         self.last = None;
+    }
+
+    /// Ends all events, as no frame may follow. What is told of them is the output, with what a restart has left to tell.
+    pub fn finish(&mut self) -> &Output {
+        self.close(Closing::EndOfStream);
+        self.output.clear();
+        self.say_farewell();
+        &self.output
+    }
+
+    fn close(&mut self, closing: Closing) {
+        for judge in &mut self.judges {
+            judge.close(closing, &self.objects, self.generation, &mut self.farewell);
+        }
     }
 
     /// Takes in a frame. Time that goes back is a [restart](Self::restart).
@@ -288,15 +311,20 @@ impl Engine {
         self.learn(input);
         let sight = self.sight(input);
         let way = sight.to_reference.map(|h| h.map(f64::from)).filter(|h| *h != IDENTITY);
-        self.objects.see(input, way.as_ref(), &self.known);
+        let refused = self.objects.refused;
+        self.objects.see(input, &sight, way.as_ref(), &self.known);
+        if refused == 0 && self.objects.refused > 0 {
+            self.output.notices.push(Notice::TooManyTracks);
+        }
         self.reserve();
+        self.forget();
         self.attribute(input);
         self.place(&sight);
         self.watch(input, way.as_ref());
         self.tell(input, &sight);
         self.judge(input);
         self.show(way.as_ref());
-        self.forget_before(input.time.saturating_sub(self.memory()));
+        self.expire(input.time);
         &self.output
     }
 
@@ -308,18 +336,31 @@ impl Engine {
     }
 
     fn learn(&mut self, input: &Input<'_>) {
-        let fresh = self.known.learn(input.labels, &self.classes);
-        let fresh = self.found_known.learn(input.found_labels, &self.classes) || fresh;
+        let same = |known: &str, name: &str| known == name;
+        let fresh = self.known.learn(input.labels, &self.classes, same);
+        let fresh = self.found_known.learn(input.found_labels, &self.classes, same) || fresh;
+        let fresh = self.said_known.learn(input.said_labels, &self.rules.attributes, is_said) || fresh;
         if !fresh {
             return;
         }
-        for at in 0..self.classes.len() {
-            let lacking = (self.known.lacks(at) && self.found_known.lacks(at))
-                || (self.known.lacks(at) && input.found_labels.ends.is_empty());
+        let classes = self.classes.len();
+        for at in 0..self.reported.len() {
+            let (lacking, notice) = match at.checked_sub(classes) {
+                None => (self.lacks_class(at), Notice::UnknownClass(at)),
+                Some(attribute) => (self.said_known.lacks(attribute), Notice::UnknownAttribute(attribute)),
+            };
             if lacking && !std::mem::replace(&mut self.reported[at], true) {
-                self.output.notices.push(Notice::UnknownClass(at));
+                self.output.notices.push(notice);
             }
         }
+    }
+
+    /// True when names of classes are known, of tracks or of detections, and this one is not among them.
+    fn lacks_class(&self, at: usize) -> bool {
+        let [tracks, found] = [&self.known, &self.found_known];
+        (tracks.lacks(at) || tracks.is_empty())
+            && (found.lacks(at) || found.is_empty())
+            && !(tracks.is_empty() && found.is_empty())
     }
 
     /// What is seen; a view that has been known and is missing is taken as moving.
@@ -350,7 +391,7 @@ impl Engine {
     fn attribute(&mut self, input: &Input<'_>) {
         let each = self.rules.attributes.len();
         for said in input.attributes {
-            let named = |known: &Arc<str>| **known == *said.name || **known == *part(said.name);
+            let named = |known: &Arc<str>| is_said(known, said.name);
             let Some(at) = self.rules.attributes.iter().position(named) else { continue };
             let Some(slot) = self.objects.find(said.track) else { continue };
             self.attributes[slot * each + at] = said.confidence.into();
@@ -395,11 +436,16 @@ impl Engine {
                 zone.count(input.found.map(|_| &**found), clipper);
             } else if input.tracked {
                 zone.update(input.time, &objects.seen, &objects.live, clipper);
+            } else {
+                zone.overlook();
             }
         }
         let aspect = f64::from(input.aspect);
         for line in lines.iter_mut().filter(|line| line.bound.hold == Hold::Current) {
-            line.update(input.time, aspect, &objects.seen);
+            match input.tracked {
+                true => line.update(input.time, aspect, &objects.seen),
+                false => line.overlook(),
+            }
         }
     }
 
@@ -412,7 +458,8 @@ impl Engine {
         for (line, from) in lines.iter().zip(&names.lines) {
             line.tell(&mut facts[*from..]);
         }
-        facts[names.whole] = if input.tracked { objects.seen.len() as f64 } else { f64::NAN };
+        let there = input.tracks.iter().filter(|track| track.state.is_there()).count();
+        facts[names.whole] = if input.tracked { there as f64 } else { f64::NAN };
         facts[names.whole + 1] = input.found.map_or(f64::NAN, |found| found.len() as f64);
         let flag = |value: bool| f64::from(u8::from(value));
         let Clock { hour, weekday } = input.clock.unwrap_or(Clock { hour: f64::NAN, weekday: f64::NAN });
@@ -458,28 +505,39 @@ impl Engine {
         self.output.shapes.extend(shapes);
     }
 
-    fn memory(&self) -> u64 {
-        let grace = self.zones.iter().map(|zone| zone.zone.grace);
-        let gaps = self.judges.iter().map(|judge| judge.rule.timing.gap.max(judge.rule.timing.cooldown));
-        // Half a second more, so that what ends is told before it is forgotten.
-        grace.chain(gaps).max().unwrap_or_default().saturating_add(500_000_000).max(MEMORY)
+    /// Gives up tracks that are not there any more, once every visit and every event of theirs is over.
+    fn expire(&mut self, now: u64) {
+        let Self { objects, zones, judges, .. } = self;
+        let visited = |slot| zones.iter().any(|zone| zone.is_visited(slot, now));
+        let busy = |slot| visited(slot) || judges.iter().any(|judge| judge.is_busy(slot));
+        objects.expire(now.saturating_sub(MEMORY), busy);
+        self.forget();
     }
 
-    fn forget_before(&mut self, time: u64) {
-        let Self { objects, zones, lines, judges, attributes_until, rules, .. } = self;
+    /// Forgets the tracks that were given up. What of theirs is not over ends.
+    fn forget(&mut self) {
+        let Self { objects, zones, lines, judges, attributes, rules, output, .. } = self;
         let each = rules.attributes.len();
-        objects.expire(time, |slot| {
+        for &(slot, id) in &objects.gone {
             zones.iter_mut().for_each(|zone| zone.forget(slot));
             lines.iter_mut().for_each(|line| line.forget(slot));
-            judges.iter_mut().for_each(|judge| judge.forget(slot));
-            attributes_until[slot * each..][..each].fill(0);
-        });
+            for judge in judges.iter_mut() {
+                judge.close_object((slot, id), Closing::Cleared, self.generation, output);
+            }
+            attributes[slot * each..][..each].fill(f64::NAN);
+        }
+        objects.gone.clear();
     }
 
     /// True when what a rule is about does not hold on this view.
     pub fn is_suspended(&self, rule: usize) -> bool {
         self.judges.get(rule).is_some_and(|judge| judge.is_suspended(&self.zones, &self.lines))
     }
+}
+
+/// True when an attribute that a condition asks about is a class that a classifier says.
+fn is_said(attribute: &str, class: &str) -> bool {
+    attribute == class || is_part(attribute, class)
 }
 
 fn rule_names(rules: &Rules) -> Names {

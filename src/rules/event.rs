@@ -55,12 +55,21 @@ pub enum Closing {
     RulesChanged = 4,
     /// The stream began anew.
     Restart = 5,
+    /// The stream came to its end or was stopped. No frame follows that could carry the event.
+    EndOfStream = 6,
 }
 
 impl Closing {
     /// All of them, by number.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Cleared, Self::MaxDuration, Self::Suspended, Self::RulesChanged, Self::Restart];
+    pub const ALL: [Self; 7] = [
+        Self::Open,
+        Self::Cleared,
+        Self::MaxDuration,
+        Self::Suspended,
+        Self::RulesChanged,
+        Self::Restart,
+        Self::EndOfStream,
+    ];
 
     /// The name used in JSON and messages.
     pub const fn as_str(self) -> &'static str {
@@ -71,6 +80,7 @@ impl Closing {
             Self::Suspended => "suspended",
             Self::RulesChanged => "rules-changed",
             Self::Restart => "restart",
+            Self::EndOfStream => "end-of-stream",
         }
     }
 }
@@ -180,7 +190,7 @@ pub struct ShapeNow {
     pub hold: Hold,
     /// Always 0.
     pub reserved: u32,
-    /// Of a zone: occupancy, NaN when not known, and entries. Of a line: crossings forward and backward.
+    /// Of a zone: occupancy, NaN when not known on this frame, and entries. Of a line: crossings forward and backward.
     pub counts: [f64; 2],
 }
 

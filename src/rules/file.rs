@@ -7,8 +7,9 @@ use super::condition::{About, Condition, Operand};
 use super::define::{Anchor, Declared, Filter, Line, Mode, Per, Region, Rule, Rules, Timing, Zone};
 use super::geometry::{Point, double_area, self_crossing};
 use super::json::{self, Node, Value};
-use super::names::{LINE_CURRENT, Names, RULE, Resolver, ZONE_CURRENT};
+use super::names::{LINE, LINE_CLASS, LINE_CURRENT, Names, RULE, Resolver, ZONE_CURRENT, is_part, part};
 use super::order;
+use super::signals::MAX_SIGNALS;
 use super::suggest::hint;
 
 /// The most zones, lines, rules and signals of a file, each.
@@ -18,6 +19,10 @@ const MAX_POINTS: usize = 256;
 /// The most different classes that a file may name.
 pub(super) const MAX_CLASSES: usize = 64;
 const MAX_NAME: usize = 64;
+/// The longest name of a signal from outside, which may have that of its source before it.
+const MAX_SIGNAL_NAME: usize = 256;
+/// The most facts that a file may make: what others keep of one source.
+const MAX_FACTS: usize = MAX_SIGNALS;
 const DEFAULT_GRACE: f64 = 1.0;
 const DEFAULT_MARGIN: f64 = 0.002;
 /// The longest time in seconds: a week.
@@ -154,11 +159,19 @@ impl<'n> Place<'n> {
     }
 
     fn classes(&self) -> Read<Vec<Arc<str>>> {
-        let text = |place: &Place<'_>| match place.text()? {
-            "" => Err(place.error("is empty, wanted is the name of a class")),
-            name => Ok(name.into()),
-        };
-        self.list(MAX_CLASSES)?.iter().map(text).collect()
+        let mut classes: Vec<Arc<str>> = Vec::new();
+        for place in self.list(MAX_CLASSES)? {
+            let name = place.text()?;
+            if name.is_empty() {
+                return Err(place.error("is empty, wanted is the name of a class"));
+            }
+            if let Some(other) = classes.iter().find(|other| is_part(&part(other), name)) {
+                return Err(place
+                    .error(format!("{name:?} and {other:?} are one name in facts: leave one of them out")));
+            }
+            classes.push(name.into());
+        }
+        Ok(classes)
     }
 }
 
@@ -183,6 +196,12 @@ pub(super) fn read(text: &str) -> Read<Rules> {
     unique(&rules, rule_names.iter().map(|name| &**name), "rule")?;
     let presets = presets(&zones, &lines);
     let names = Names::new(&zones, &lines, rule_names.iter().map(|name| &**name), &presets, &signals);
+    if names.own > MAX_FACTS {
+        let (is, most) = (names.own, MAX_FACTS);
+        return Err(root.error(format!(
+            "makes {is} facts, at most {most} are possible: give zones and lines fewer classes, or divide them among files"
+        )));
+    }
     let mut attributes = Vec::new();
     let context = Context { names: &names, zones: &zones, lines: &lines };
     let read = rules.iter().zip(rule_names).map(|(place, name)| rule(place, name, &context, &mut attributes));
@@ -356,17 +375,41 @@ fn line(place: &Place<'_>) -> Read<Line> {
     outside(&at, &points)?;
     let anchors = &ANCHORS[..2];
     let modes = [("strict", Mode::Strict), ("balanced", Mode::Balanced), ("loose", Mode::Loose)];
-    let direction = |name: &str| place.key(name).map(|name| name.name()).transpose();
+    let directions = directions(place)?;
+    let filter = filter(place)?;
+    if let (Some(classes), true) = (place.key("classes"), filter.classes.len() > 1)
+        && filter.classes.iter().any(|class| **class == *"now")
+    {
+        return Err(classes.error("has \"now\", which in facts of a line means on this frame"));
+    }
     Ok(Line {
         name,
         points,
         anchor: place.key("anchor").map_or(Ok(Anchor::default()), |anchor| anchor.choice(anchors))?,
         mode: place.key("mode").map_or(Ok(Mode::default()), |mode| mode.choice(&modes))?,
         margin: place.key("margin").map_or(Ok(DEFAULT_MARGIN), |margin| margin.number(0.0, 0.5))?,
-        filter: filter(place)?,
-        directions: [direction("forward")?, direction("backward")?],
+        filter,
+        directions,
         preset: preset(place)?,
     })
+}
+
+/// What forward and backward are called.
+fn directions(place: &Place<'_>) -> Read<[Option<Arc<str>>; 2]> {
+    let mut names = [None, None];
+    for (at, direction) in LINE_CLASS.into_iter().enumerate() {
+        let Some(key) = place.key(direction) else { continue };
+        let name = key.name()?;
+        let taken = LINE.iter().any(|fact| **fact == *name && *fact != direction);
+        if taken {
+            return Err(key.error(format!("is {name:?}, which is another fact of a line")));
+        }
+        if names[0].as_ref() == Some(&name) {
+            return Err(key.error(format!("is {name:?}, which forward is called, too")));
+        }
+        names[at] = Some(name);
+    }
+    Ok(names)
 }
 
 fn declared(place: &Place<'_>) -> Read<Declared> {
@@ -376,15 +419,18 @@ fn declared(place: &Place<'_>) -> Read<Declared> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
     if !name.starts_with(|c: char| c.is_ascii_alphabetic())
         || !name.chars().all(fits)
-        || name.len() > MAX_NAME
+        || name.len() > MAX_SIGNAL_NAME
     {
         return Err(at.error(format!(
-            "{name:?} is no name of a signal: a letter, then letters, digits and _ . : -, at most {MAX_NAME}"
+            "{name:?} is no name of a signal: a letter, then letters, digits and _ . : -, at most {MAX_SIGNAL_NAME}"
         )));
     }
     let reserved = ["zone.", "line.", "rule.", "object.", "view.", "time.", "tracks.", "detections."];
     if let Some(prefix) = reserved.into_iter().find(|prefix| name.starts_with(prefix)) {
-        return Err(at.error(format!("{name:?} begins with {prefix:?}, which is kept for facts")));
+        return Err(at.error(format!(
+            "{name:?} begins with {prefix:?}, which is kept for facts; those of another element have its name before them, \
+             ELEMENT:{name}"
+        )));
     }
     Ok(Declared { name: name.into(), ttl: place.key("ttl").map(|ttl| ttl.seconds()).transpose()? })
 }

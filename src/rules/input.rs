@@ -66,6 +66,8 @@ pub struct Input<'a> {
     pub found_labels: LabelsRef<'a>,
     /// What classifiers say of tracks on this frame.
     pub attributes: &'a [Attribute<'a>],
+    /// The names that classifiers may say.
+    pub said_labels: LabelsRef<'a>,
     /// The values of the declared signals in their order, NaN where one is stale or missing.
     pub signals: &'a [f64],
     /// The time of day, when known.

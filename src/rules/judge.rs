@@ -202,10 +202,15 @@ impl Judge {
         }
     }
 
-    pub(super) fn forget(&mut self, slot: usize) {
-        if let Some(case) = self.cases.get_mut(slot) {
-            *case = NO_CASE;
-        }
+    /// True while something has begun about a track that is not over yet.
+    pub(super) fn is_busy(&self, slot: usize) -> bool {
+        self.cases.get(slot).is_some_and(|case| case.machine.phase != Phase::Idle)
+    }
+
+    /// The names on the board that its events refer to.
+    pub(super) fn names(&self) -> impl Iterator<Item = i32> {
+        let Labels { rule, zone, line, terms } = &self.labels;
+        [*rule, *zone, *line].into_iter().chain(terms.iter().copied())
     }
 
     /// How many events last.
@@ -349,10 +354,20 @@ impl Judge {
         let (case, party) = (std::mem::replace(&mut self.case, NO_CASE), self.party);
         self.close_case(&case, closing, &party.ids[..party.count], generation, output);
         for &slot in &objects.live {
-            let Some(case) = self.cases.get_mut(slot).map(|case| std::mem::replace(case, NO_CASE)) else {
-                continue;
-            };
-            self.close_case(&case, closing, &[objects.id(slot)], generation, output);
+            self.close_object((slot, objects.id(slot)), closing, generation, output);
+        }
+    }
+
+    /// The same for one track, by its slot and its id.
+    pub(super) fn close_object(
+        &mut self,
+        (slot, id): (usize, u64),
+        closing: Closing,
+        generation: u64,
+        output: &mut Output,
+    ) {
+        if let Some(case) = self.cases.get_mut(slot).map(|case| std::mem::replace(case, NO_CASE)) {
+            self.close_case(&case, closing, &[id], generation, output);
         }
     }
 

@@ -85,6 +85,11 @@ impl LineState {
         self.paths.iter_mut().for_each(|path| path.known = false);
     }
 
+    /// No tracker looked at the frame: whether anything crosses is not known.
+    pub(super) fn overlook(&mut self) {
+        self.now = [f64::NAN; 2];
+    }
+
     /// Takes in the objects of a frame.
     pub(super) fn update(&mut self, time: u64, aspect: f64, seen: &[Seen]) {
         self.now = [0.0; 2];

@@ -36,9 +36,12 @@
 //! | `direction` | where those inside that move are heading on average, in degrees clockwise from the right |
 //! | `current` | 1 while the zone holds on the view, 0 while it is suspended |
 //!
+//! On a frame that no tracker looked at, all but `current` and the sums so far is unknown. A comparison with what is unknown
+//! fails, so `occupancy == 0` asks for a zone that is known to be empty; `not occupancy > 0` holds where nobody knows, too.
+//!
 //! With several `classes`, `occupancy`, `entries` and `exits` also have one for each: `zone.NAME.entries.CLASS`. With
-//! `"count": "detections"` detections are counted instead of tracks, on frames that a model looked at; there are no visits
-//! then.
+//! `"count": "detections"` detections are counted instead of tracks, on frames that a model looked at (on others the count
+//! is unknown: a `gap` bridges them); there are no visits then.
 //!
 //! # Lines
 //! [`Line`] says what a crossing is and when it counts. Forward is from the left of the line to its right, walking from its
@@ -50,7 +53,8 @@
 //! `tracks.count` and `detections.count` of the frame; `rule.NAME.active` (events that last) and `rule.NAME.count` (events so
 //! far); `view.valid`, `view.epoch`, `view.moving`, `view.stability`, `view.preset.NAME` (of presets that zones and lines
 //! name); `time.hour` (0 to 24, with fraction, local) and `time.weekday` (1 Monday to 7 Sunday). Signals from elsewhere are
-//! declared, `"signals": [{"name": "motion.level", "ttl": 2}]`, and go stale.
+//! declared, `"signals": [{"name": "motion.level", "ttl": 2}]`, and go stale. With the name of who tells them and a colon before
+//! it, those of one source are meant: `"lobby:zone.door.occupancy"` is a fact of the element named `lobby`.
 //!
 //! # Rules
 //! `when` is a condition ([`Condition::parse`] says how it is written) or an object `{"all": [...]}`, `{"any": [...]}` or
@@ -77,7 +81,13 @@
 //! # Tracks that are lost
 //! Trackers lose their objects now and then and give them new ids. A track that appears where another of its class was no
 //! more than two seconds ago, overlapping it by an IoU of 0.3 at least, goes on with what that one has begun: its visits and
-//! its events. Its path begins anew, as after every jump, so that this makes up no crossing.
+//! its events, as long as the view is the same and the tracker does not report that one as lost. If instead the old id comes
+//! back, and the new one is not there, it has its own back. The path begins anew, as after every jump, so that none of this
+//! makes up a crossing.
+//!
+//! A track is remembered for ten seconds, and for as long as a visit or an event of its own is not over, its cooldown
+//! included; at most 1024 are. Where there are more, those that were not seen for longest give way, and what goes on about
+//! them ends.
 //!
 //! # Views
 //! A zone or line belongs to the `preset` that it names, else to the view that it first sees (see [`Binding`]). While
@@ -96,6 +106,8 @@ mod edit;
 mod engine;
 mod event;
 mod file;
+#[cfg(test)]
+mod file_tests;
 mod geometry;
 mod input;
 mod json;
@@ -104,6 +116,8 @@ mod line;
 mod machine;
 mod names;
 mod objects;
+#[cfg(test)]
+mod objects_tests;
 mod order;
 mod place;
 mod signals;
@@ -123,7 +137,7 @@ pub use event::{
 pub use geometry::Point;
 pub(crate) use geometry::in_polygon;
 pub use input::{Attribute, Clock, Found, Input, Look};
-pub use names::same_part;
+pub use names::is_part;
 pub use place::Hold;
 pub use signals::{MAX_SIGNALS, SignalStore};
 pub use suggest::closest;

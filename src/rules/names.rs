@@ -55,10 +55,10 @@ pub(super) fn part(name: &str) -> String {
     name.replace(' ', "_")
 }
 
-/// Whether a class's name is written so as a part of a fact's.
-pub fn same_part(name: &str, part: &str) -> bool {
-    name.len() == part.len()
-        && name.bytes().zip(part.bytes()).all(|(a, b)| a == b || (a == b' ' && b == b'_'))
+/// True when a part of a fact's name stands for a class's name.
+pub fn is_part(part: &str, name: &str) -> bool {
+    let spelled = name.bytes().map(|byte| if byte == b' ' { b'_' } else { byte });
+    part.len() == name.len() && part.bytes().eq(spelled)
 }
 
 /// The table of facts: those that the engine finds come first, then what it is told.

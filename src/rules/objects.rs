@@ -8,12 +8,15 @@ use crate::detection::LabelsRef;
 use crate::geometry::BBox;
 use crate::homography::apply;
 use crate::track::{Continuity, Track, TrackState};
+use crate::view::Sight;
 
-/// Tracks that are remembered at a time; more are left out and counted.
+/// Tracks that are remembered at a time. Of more, those that were not seen for longest are forgotten, and what does not
+/// even so find room on a frame is left out and counted.
 pub(super) const MAX_OBJECTS: usize = 1024;
 
-/// A track that appears where another was, no longer ago than this many nanoseconds and overlapping it by this IoU, goes on
-/// with what that one has begun: trackers lose their objects now and then, and one visit is one visit.
+/// A track that appears where another was on the same view, no longer ago than this many nanoseconds and overlapping it by
+/// this IoU, goes on with what that one has begun: trackers lose their objects now and then, and one visit is one visit.
+/// What the tracker still has, though lost, is another object.
 const HANDOVER: u64 = 2_000_000_000;
 /// As [`HANDOVER`].
 const HANDOVER_IOU: f32 = 0.3;
@@ -86,8 +89,13 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    /// Learns a table; true when it is another than before.
-    pub(super) fn learn(&mut self, labels: LabelsRef<'_>, known: &[std::sync::Arc<str>]) -> bool {
+    /// Learns a table; true when it is another than before. `same` compares a name that the rules know with one of it.
+    pub(super) fn learn(
+        &mut self,
+        labels: LabelsRef<'_>,
+        known: &[std::sync::Arc<str>],
+        same: impl Fn(&str, &str) -> bool,
+    ) -> bool {
         if self.text == labels.text && self.ends == labels.ends {
             return false;
         }
@@ -97,13 +105,18 @@ impl Classes {
         self.ends.extend_from_slice(labels.ends);
         self.numbers.clear();
         let number =
-            |name: &str| known.iter().position(|class| **class == *name).map_or(OTHER, |at| at as u8);
+            |name: &str| known.iter().position(|class| same(class, name)).map_or(OTHER, |at| at as u8);
         self.numbers.extend(labels.iter().map(number));
         true
     }
 
     pub(super) fn number(&self, label: i32) -> u8 {
         usize::try_from(label).ok().and_then(|at| self.numbers.get(at)).copied().unwrap_or(OTHER)
+    }
+
+    /// True while no table with names has been learned.
+    pub(super) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
     }
 
     /// True when a table with names has been learned and this name is not in it.
@@ -115,13 +128,16 @@ impl Classes {
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     id: u64,
+    /// The track that it was handed over from, 0 for none: it has it back when it returns first.
+    former: u64,
     /// When it was last there.
     seen: u64,
     /// Its number among those of the frame on which it was last there, and that frame's number.
     at: (usize, u64),
     class: u8,
-    /// Where it was last.
+    /// Where it was last, and in which of [`Objects::view`].
     bounds: BBox,
+    view: u64,
 }
 
 /// All tracks that are remembered.
@@ -135,37 +151,95 @@ pub(super) struct Objects {
     /// The objects of the frame.
     pub(super) seen: Vec<Seen>,
     frame: u64,
+    /// Counts the views, so that places on different ones are not compared.
+    view: u64,
+    preset: String,
+    epoch: Option<u64>,
+    /// Slots given up since this was emptied, each with the id of its track.
+    pub(super) gone: Vec<(usize, u64)>,
+    /// When the tracks that are not on the frame were last there, while room is made.
+    absent: Vec<(u64, usize)>,
     /// Tracks that there was no room for, frame by frame.
     pub(super) refused: u64,
 }
 
 impl Objects {
     /// Takes in the tracks of a frame, those that are known first.
-    pub(super) fn see(&mut self, input: &Input<'_>, way: Option<&[f64; 9]>, classes: &Classes) {
+    pub(super) fn see(
+        &mut self,
+        input: &Input<'_>,
+        sight: &Sight<'_>,
+        way: Option<&[f64; 9]>,
+        classes: &Classes,
+    ) {
         self.frame += 1;
+        self.look(sight);
         self.seen.clear();
-        let mut unknown = false;
+        let mut unknown = 0;
         for known in [true, false] {
             let there = input.tracks.iter().enumerate().filter(|(_, track)| track.state.is_there());
             for (at, track) in there {
                 if self.by_id.contains_key(&track.id) != known {
-                    unknown = true;
+                    unknown += 1;
                     continue;
                 }
                 let seen = Seen::new(&track.bbox, classes.number(track.label), way);
                 if seen.is_somewhere() {
-                    self.take(Seen { track: at, ..seen }, track, input.time);
+                    self.take(Seen { track: at, ..seen }, track, input);
                 }
             }
-            if !unknown {
+            if unknown == 0 {
                 return;
             }
+            self.make_room(unknown);
+            unknown = 0;
         }
     }
 
-    fn take(&mut self, seen: Seen, track: &Track, time: u64) {
+    /// Gives up as many slots as so many new tracks need, those first that were not seen for longest.
+    fn make_room(&mut self, wanted: usize) {
+        let excess = (self.live.len() + wanted).saturating_sub(MAX_OBJECTS);
+        self.absent.clear();
+        let Some(last) = excess.checked_sub(1) else { return };
+        let Self { slots, live, absent, frame, .. } = self;
+        let away = live.iter().filter(|slot| slots[**slot].at.1 != *frame);
+        absent.extend(away.map(|slot| (slots[*slot].seen, *slot)));
+        let Some(last) = absent.len().checked_sub(1).map(|most| most.min(last)) else { return };
+        let (_, &mut newest, _) = absent.select_nth_unstable(last);
+        let frame = *frame;
+        self.give_up(|at, slot| slot.at.1 != frame && (slot.seen, at) <= newest);
+    }
+
+    /// Gives up slots, and keeps in mind which.
+    fn give_up(&mut self, goes: impl Fn(usize, &Slot) -> bool) {
+        let Self { slots, by_id, free, live, gone, .. } = self;
+        live.retain(|&at| {
+            let slot = &slots[at];
+            let goes = goes(at, slot);
+            if goes {
+                by_id.remove(&slot.id);
+                free.push(at);
+                gone.push((at, slot.id));
+            }
+            !goes
+        });
+    }
+
+    /// Notices another view. Where nobody knows the way to the reference, places are those of the frame.
+    fn look(&mut self, sight: &Sight<'_>) {
+        let epoch = sight.to_reference.map(|_| sight.epoch);
+        let preset = sight.preset.unwrap_or_default();
+        if self.epoch != epoch || self.preset != preset {
+            self.view += 1;
+            self.epoch = epoch;
+            self.preset.clear();
+            self.preset.push_str(preset);
+        }
+    }
+
+    fn take(&mut self, seen: Seen, track: &Track, input: &Input<'_>) {
         let bounds = seen.bounds();
-        let Some((slot, fresh)) = self.slot(track.id, seen.class, &bounds, time) else {
+        let Some((slot, fresh)) = self.slot(track.id, seen.class, &bounds, input) else {
             self.refused += 1;
             return;
         };
@@ -174,19 +248,23 @@ impl Objects {
             return;
         }
         let at = (self.seen.len(), self.frame);
-        self.slots[slot] = Slot { id: track.id, seen: time, at, class: seen.class, bounds };
+        let (former, view) = (self.slots[slot].former, self.view);
+        self.slots[slot] =
+            Slot { id: track.id, former, seen: input.time, at, class: seen.class, bounds, view };
         let firm = track.state == TrackState::Confirmed;
         let continued = !fresh && track.continuity == Continuity::Continued;
         self.seen.push(Seen { slot, firm, continued, ..seen });
     }
 
     /// The slot of a track, and whether it is new to it.
-    fn slot(&mut self, id: u64, class: u8, bounds: &BBox, time: u64) -> Option<(usize, bool)> {
+    fn slot(&mut self, id: u64, class: u8, bounds: &BBox, input: &Input<'_>) -> Option<(usize, bool)> {
         if let Some(slot) = self.by_id.get(&id) {
             return Some((*slot, false));
         }
-        if let Some(slot) = self.vanished(class, bounds, time) {
-            self.by_id.remove(&self.slots[slot].id);
+        if let Some(slot) = self.given_away(id).or_else(|| self.vanished(class, bounds, input)) {
+            let former = std::mem::replace(&mut self.slots[slot].id, id);
+            self.slots[slot].former = former;
+            self.by_id.remove(&former);
             self.by_id.insert(id, slot);
             return Some((slot, true));
         }
@@ -196,35 +274,34 @@ impl Objects {
                 self.slots.len() - 1
             })
         })?;
-        self.slots[slot].at = (0, 0);
+        self.slots[slot] = Slot::default();
         self.by_id.insert(id, slot);
         self.live.push(slot);
         Some((slot, true))
     }
 
-    /// The slot of a track that was there a while ago and is gone.
-    fn vanished(&self, class: u8, bounds: &BBox, time: u64) -> Option<usize> {
-        let gone = self.live.iter().copied().filter(|slot| {
-            let slot = &self.slots[*slot];
-            slot.at.1 != self.frame && slot.class == class && time.saturating_sub(slot.seen) <= HANDOVER
-        });
-        let overlaps = gone.map(|slot| (self.slots[slot].bounds.iou(bounds), slot));
-        let best = overlaps.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        (best.0 >= HANDOVER_IOU).then_some(best.1)
+    /// The slot that a track had before another took it over, which is gone.
+    fn given_away(&self, id: u64) -> Option<usize> {
+        let had = |slot: &Slot| slot.former == id && slot.at.1 != self.frame;
+        self.live.iter().copied().find(|slot| had(&self.slots[*slot]))
     }
 
-    /// Forgets the tracks that were last there before a time, and tells of each.
-    pub(super) fn expire(&mut self, before: u64, mut forget: impl FnMut(usize)) {
-        let Self { slots, by_id, free, live, .. } = self;
-        live.retain(|&slot| {
-            let keep = slots[slot].seen >= before;
-            if !keep {
-                by_id.remove(&slots[slot].id);
-                free.push(slot);
-                forget(slot);
-            }
-            keep
+    /// The slot of a track that was there a while ago and is gone.
+    fn vanished(&self, class: u8, bounds: &BBox, input: &Input<'_>) -> Option<usize> {
+        let gone = self.live.iter().copied().filter(|slot| {
+            let slot = &self.slots[*slot];
+            let lately = input.time.saturating_sub(slot.seen) <= HANDOVER;
+            slot.at.1 != self.frame && slot.view == self.view && slot.class == class && lately
         });
+        let overlaps = gone.map(|slot| (self.slots[slot].bounds.iou(bounds), slot));
+        let held = |slot: usize| input.tracks.iter().any(|track| track.id == self.slots[slot].id);
+        let near = overlaps.filter(|(overlap, slot)| *overlap >= HANDOVER_IOU && !held(*slot));
+        near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, slot)| slot)
+    }
+
+    /// Gives up the slots of tracks that were last there before a time, but for those that are `busy`.
+    pub(super) fn expire(&mut self, before: u64, busy: impl Fn(usize) -> bool) {
+        self.give_up(|at, slot| slot.seen < before && !busy(at));
     }
 
     /// How many slots there are, in use or not.

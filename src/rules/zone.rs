@@ -111,8 +111,18 @@ impl ZoneState {
         self.visits.resize(slots, Visit::default());
     }
 
+    /// Forgets a track. What is left of its visit ends.
     pub(super) fn forget(&mut self, slot: usize) {
-        self.visits[slot] = Visit::default();
+        let visit = std::mem::take(&mut self.visits[slot]);
+        if visit.open && !self.returning {
+            self.count_exit(&visit);
+        }
+    }
+
+    /// True while a track that is outside or unseen may go on with its visit.
+    pub(super) fn is_visited(&self, slot: usize, now: u64) -> bool {
+        let visit = &self.visits[slot];
+        visit.open && (!self.returning || now.saturating_sub(visit.last) <= self.zone.grace)
     }
 
     /// Ends all visits, at a restart of the stream.
@@ -123,9 +133,18 @@ impl ZoneState {
 
     /// The zone does not hold: what is inside is not known.
     pub(super) fn suspend(&mut self) {
-        self.occupancy = f64::NAN;
-        self.by_class.iter_mut().for_each(|class| class[0] = f64::NAN);
+        self.set_inside(f64::NAN);
         self.returning = true;
+    }
+
+    /// Nobody looked at the frame: what is inside is not known.
+    pub(super) fn overlook(&mut self) {
+        self.set_inside(f64::NAN);
+    }
+
+    fn set_inside(&mut self, count: f64) {
+        self.occupancy = count;
+        self.by_class.iter_mut().for_each(|class| class[0] = count);
     }
 
     fn contains(&self, point: Point) -> bool {
@@ -168,12 +187,10 @@ impl ZoneState {
         })
     }
 
-    /// Counts detections instead of tracks.
+    /// Counts detections instead of tracks; `None` when no model looked.
     pub(super) fn count(&mut self, found: Option<&[Seen]>, clipper: &mut Clipper) {
-        self.occupancy = f64::NAN;
-        self.by_class.iter_mut().for_each(|class| class[0] = 0.0);
-        let Some(found) = found else { return };
-        self.occupancy = 0.0;
+        let Some(found) = found else { return self.overlook() };
+        self.set_inside(0.0);
         for seen in found {
             let Some(class) = self.sieve.class(seen) else { continue };
             if self.holds(seen, clipper) {
@@ -189,8 +206,7 @@ impl ZoneState {
         if returning {
             self.returned = Some(now);
         }
-        self.occupancy = 0.0;
-        self.by_class.iter_mut().for_each(|class| class[0] = 0.0);
+        self.set_inside(0.0);
         for object in seen {
             let Some(class) = self.sieve.class(object) else { continue };
             if self.holds(object, clipper) {
@@ -235,10 +251,14 @@ impl ZoneState {
         if returning {
             return;
         }
+        let visit = *visit;
+        self.count_exit(&visit);
+    }
+
+    fn count_exit(&mut self, visit: &Visit) {
         self.exits += 1.0;
         self.dwelt += visit.last.saturating_sub(visit.since) as f64 / 1e9;
-        let class = visit.class;
-        self.by_class.get_mut(class).map(|counts| counts[2] += 1.0).unwrap_or_default();
+        self.by_class.get_mut(visit.class).map(|counts| counts[2] += 1.0).unwrap_or_default();
     }
 
     /// True while a track is inside on this frame.
@@ -257,9 +277,10 @@ impl ZoneState {
     pub(super) fn tell(&self, facts: &mut [f64], now: u64, aspect: f32, seen: &[Seen], tracks: &[Track]) {
         let current = self.bound.hold == super::place::Hold::Current;
         let limit = self.zone.limit.map_or(f64::NAN, f64::from);
-        let mut dwell = 0.0f64;
+        let watched = !self.occupancy.is_nan() && !self.zone.detections;
+        let mut dwell = if watched { 0.0f64 } else { f64::NAN };
         let (mut speeds, mut x, mut y, mut count) = (0.0, 0.0, 0.0, 0.0);
-        if current && !self.zone.detections {
+        if watched {
             for object in seen.iter().filter(|object| self.is_inside(object.slot, now)) {
                 let track = &tracks[object.track];
                 dwell = dwell.max(self.dwell(object.slot, now));
@@ -272,7 +293,6 @@ impl ZoneState {
                 }
             }
         }
-        let known = |value: f64| if current { value } else { f64::NAN };
         let direction =
             if x == 0.0 && y == 0.0 { f64::NAN } else { libm::atan2(y, x).to_degrees().rem_euclid(360.0) };
         let overcrowded = if limit.is_nan() || self.occupancy.is_nan() {
@@ -285,7 +305,7 @@ impl ZoneState {
             self.entries,
             self.exits,
             self.unique,
-            known(dwell),
+            dwell,
             self.dwelt / self.exits,
             overcrowded,
             speeds / count,

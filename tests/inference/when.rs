@@ -40,9 +40,14 @@ fn a_model_runs_while_a_signal_says_so() {
     let mut rig = when("motion.level > 0.2");
     assert!(!rig.looked(|_| ()), "nobody has told");
     assert!(rig.looked(|frame| tell(frame, "motion.level", 0.3)));
+    rig.element.set_property("run-when", "app:motion.level > 0.2");
+    assert!(rig.looked(|frame| tell(frame, "motion.level", 0.3)));
+    rig.element.set_property("run-when", "yard:motion.level > 0.2");
+    assert!(!rig.looked(|frame| tell(frame, "motion.level", 0.3)), "another source");
+    rig.element.set_property("run-when", "motion.level > 0.2");
     assert!(!rig.looked(|frame| tell(frame, "motion.level", 0.1)));
     assert!(!rig.looked(|frame| tell(frame, "motion.level", f64::NAN)), "what is not known is false");
-    assert_eq!((rig.stat("inferred"), rig.stat("skipped-condition")), (1, 3));
+    assert_eq!((rig.stat("inferred"), rig.stat("skipped-condition")), (2, 4));
 }
 
 #[test]
