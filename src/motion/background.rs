@@ -201,7 +201,7 @@ impl Rules {
             let time = if rests { rested[i] + self.elapsed } else { UNREST * rested[i] };
             let time = if is_changed { time } else { 0.0 };
             let settles = time > self.settle;
-            let is_seen = value == value;
+            let is_seen = !value.is_nan();
             let target = if is_changed { expected } else { value };
             let learned = usual + self.rate * (target - usual);
             let learned = if is_known & !settles { learned } else { value };

@@ -162,7 +162,7 @@ fn somebody_is_seen_while_the_light_changes() {
 #[test]
 fn another_picture_begins_anew() {
     let mut watcher = Watcher::settled();
-    let other = |x: f64, y: f64| if (x / 20.0 + y / 15.0) as u32 % 2 == 0 { 15.0 } else { 240.0 };
+    let other = |x: f64, y: f64| if ((x / 20.0 + y / 15.0) as u32).is_multiple_of(2) { 15.0 } else { 240.0 };
     assert_eq!(watcher.see(other).level, None);
     assert_eq!(watcher.see(other), no_motion());
 }
