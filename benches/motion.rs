@@ -5,28 +5,24 @@
 use std::time::Instant;
 
 use gstnvperception::motion::{Camera, Detector, Parameters};
-use gstnvperception::scene::Options;
+use gstnvperception::scene::{CameraMode, Options};
 
 #[path = "counting/mod.rs"]
 mod counting;
 #[path = "pictures/mod.rs"]
 mod pictures;
 
+use pictures::Pictures;
+
 const FRAMES: u64 = 50;
 const ROUNDS: u64 = 6;
-
-/// A camera that rests, and one that has turned by a little more on each frame.
-fn camera(moves: bool, frame: u64) -> Camera {
-    let x = if moves { (frame % 40) as f64 * 0.002 } else { 0.0 };
-    Camera::At { epoch: 0, to_reference: [1.0, 0.0, x, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0] }
-}
 
 fn main() {
     println!("frame       camera    median     p99        allocations a frame");
     for (width, height) in [(640, 360), (1280, 720), (1920, 1080)] {
-        let pictures =
-            pictures::Pictures::of(Options { seed: 1, ..Options::default() }, width, height, FRAMES);
-        for moves in [false, true] {
+        for camera in [CameraMode::Fixed, CameraMode::Handheld] {
+            let options = Options { seed: 1, camera, ..Options::default() };
+            let pictures = Pictures::of(options, width, height, FRAMES);
             let (mut detector, parameters) = (Detector::default(), Parameters::default());
             let mut times = Vec::with_capacity((FRAMES * ROUNDS) as usize);
             let mut before = 0;
@@ -34,11 +30,11 @@ fn main() {
                 if round == 1 {
                     before = counting::allocations();
                 }
-                for (i, frame) in pictures.frames().enumerate() {
-                    let i = round * FRAMES + i as u64;
-                    let camera = camera(moves, i);
+                for (i, (frame, to_scene)) in pictures.frames().zip(pictures.to_scene()).enumerate() {
+                    let time = (round * FRAMES + i as u64) * 40_000_000;
+                    let camera = Camera::At { epoch: 0, to_reference: *to_scene };
                     let start = Instant::now();
-                    std::hint::black_box(detector.look(&frame, i * 40_000_000, &camera, &parameters));
+                    std::hint::black_box(detector.look(&frame, time, &camera, &parameters));
                     if round > 0 {
                         times.push(start.elapsed().as_nanos());
                     }

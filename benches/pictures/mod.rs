@@ -8,6 +8,7 @@ pub(crate) struct Pictures {
     width: usize,
     height: usize,
     pictures: Vec<Vec<u8>>,
+    to_scene: Vec<[f64; 9]>,
 }
 
 impl Pictures {
@@ -15,18 +16,24 @@ impl Pictures {
     pub(crate) fn of(options: Options, width: usize, height: usize, count: u64) -> Self {
         let mut scene = Scene::new(options);
         let aspect = width as f64 / height as f64;
-        let picture = |frame: u64| {
+        let (mut pictures, mut to_scene) = (Vec::new(), Vec::new());
+        for frame in 0..count {
             let mut data = vec![0; width * height];
             let planes =
                 [PlaneMut { data: &mut data, stride: width }, PlaneMut::default(), PlaneMut::default()];
-            let mut picture =
-                FrameMut::new(PixelFormat::Gray8, width, height, Colorimetry::default(), planes)
-                    .expect("it fits");
-            scene.set(frame * 40_000_000, None, frame, aspect);
+            let (format, colors) = (PixelFormat::Gray8, Colorimetry::default());
+            let mut picture = FrameMut::new(format, width, height, colors, planes).expect("it fits");
+            to_scene.push(scene.set(frame * 40_000_000, None, frame, aspect).view.to_scene);
             scene.render(&mut picture);
-            data
-        };
-        Self { width, height, pictures: (0..count).map(picture).collect() }
+            pictures.push(data);
+        }
+        Self { width, height, pictures, to_scene }
+    }
+
+    /// For each frame the homography from its points to those of the scene.
+    #[allow(dead_code, reason = "not every bench looks at views")]
+    pub(crate) fn to_scene(&self) -> &[[f64; 9]] {
+        &self.to_scene
     }
 
     /// The frames.

@@ -126,8 +126,10 @@ impl Place {
             return f32::NAN;
         }
         let [u, v] = [self.x, self.y].map(|v| (v & ((1 << BITS) - 1)) as f32 / (1 << BITS) as f32);
+        // One slice from the first to the last of the four is one check.
         let at = top * from.width + left;
-        let (above, below) = (&from.data[at..at + 2], &from.data[at + from.width..at + from.width + 2]);
+        let near = &from.data[at..at + from.width + 2];
+        let (above, below) = ([near[0], near[1]], [near[from.width], near[from.width + 1]]);
         let a = above[0] + u * (above[1] - above[0]);
         let b = below[0] + u * (below[1] - below[0]);
         a + v * (b - a)
