@@ -6,11 +6,12 @@ use gst::glib;
 use gst::prelude::*;
 use serde_json::{Value, json};
 
-const ELEMENTS: [&str; 10] = [
+const ELEMENTS: [&str; 11] = [
     "nvpbatchdemux",
     "nvpbatchmux",
     "nvpevents",
     "nvpinference",
+    "nvpmotion",
     "nvpoverlay",
     "nvppublish",
     "nvpreplay",

@@ -389,6 +389,7 @@ fn every_pipeline_has_a_test_and_is_in_the_readme() {
             "async",
             "cascade",
             "door",
+            "gated",
             "json",
             "live",
             "loiter",
