@@ -44,9 +44,9 @@ fn main() {
             times.sort_unstable();
             let us = |at: usize| times[at] as f64 / 1000.0;
             let (median, p99) = (us(times.len() / 2), us(times.len() * 99 / 100));
-            let camera = if moves { "moves" } else { "rests" };
+            let camera = format!("{camera:?}");
             println!(
-                "{width:>4} x {height:<4} {camera:<8} {median:>7.1} us {p99:>7.1} us {allocations:>8.2}"
+                "{width:>4} x {height:<4} {camera:<9} {median:>7.1} us {p99:>7.1} us {allocations:>8.2}"
             );
         }
     }

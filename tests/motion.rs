@@ -231,6 +231,23 @@ fn polygons_that_are_wrong_leave_the_former_ones() {
 }
 
 #[test]
+fn polygons_that_are_wrong_are_an_error_before_the_start() {
+    init();
+    let element = gst::ElementFactory::make("nvpmotion").property("ignore", "0,0 1").build().unwrap();
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    assert!(element.set_state(gst::State::Paused).is_err());
+    let message = bus.pop_filtered(&[gst::MessageType::Error]).expect("an error");
+    let gst::MessageView::Error(error) = message.view() else { unreachable!() };
+    let said = error.error().to_string();
+    assert!(said.contains("Property ignore") && said.contains("write x,y"), "{said}");
+    element.set_state(gst::State::Null).unwrap();
+    element.set_property("ignore", "0,0 1,0 1,1");
+    assert!(element.set_state(gst::State::Paused).is_ok());
+    element.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
 fn a_flush_begins_anew() {
     let mut rig = Rig::new(&[]);
     rig.wait(5);

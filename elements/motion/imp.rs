@@ -116,13 +116,17 @@ impl ObjectImpl for NvpMotion {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let set = lock(&self.settings).set(pspec.name(), value);
-        if let Err(wrong) = set {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ("Property {}: {wrong}; the former value stays", pspec.name())
-            );
+        let playing = lock(&self.state).is_some();
+        let set = {
+            let mut settings = lock(&self.settings);
+            settings.set(pspec.name(), value).inspect_err(|wrong| {
+                settings.fault = (!playing).then(|| wrong.as_str().into());
+            })
+        };
+        if let Err(wrong) = set
+            && playing
+        {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{wrong}; the former value stays"));
         }
     }
 
@@ -168,6 +172,11 @@ impl ElementImpl for NvpMotion {
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
+            let fault = lock(&self.settings).fault.clone();
+            if let Some(wrong) = fault {
+                gst::element_imp_error!(self, gst::LibraryError::Settings, ("{wrong}"));
+                return Err(gst::StateChangeError);
+            }
             let state = self.begin();
             *lock(&self.state) = Some(state);
         }

@@ -19,6 +19,8 @@ pub(super) struct Settings {
     pub(super) parameters: Parameters,
     /// The polygons to ignore, as they were written.
     ignore: Arc<str>,
+    /// What is wrong with those that were set before the start.
+    pub(super) fault: Option<Arc<str>>,
     pub(super) detections: bool,
     pub(super) model_id: Arc<str>,
     pub(super) signal_prefix: Arc<str>,
@@ -33,6 +35,7 @@ impl Default for Settings {
         Self {
             parameters: Parameters::default(),
             ignore: Arc::default(),
+            fault: None,
             detections: true,
             model_id: NAME.into(),
             signal_prefix: NAME.into(),
@@ -61,8 +64,9 @@ impl Settings {
             "max-regions" => self.parameters.max_regions = value.get::<u32>().unwrap_or_default() as usize,
             "ignore" => {
                 let text = text();
-                self.parameters.ignore = polygons(&text)?;
-                self.ignore = text.into();
+                self.parameters.ignore =
+                    polygons(&text).map_err(|wrong| format!("Property ignore: {wrong}"))?;
+                (self.ignore, self.fault) = (text.into(), None);
             }
             "detections" => self.detections = value.get().unwrap_or_default(),
             "model-id" => self.model_id = named(),
