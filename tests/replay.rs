@@ -83,6 +83,44 @@ fn what_was_published_is_published_again() {
 }
 
 #[test]
+fn zones_and_lines_are_published_again() {
+    let rules = r#"{"version": 1, "zones": [{"name": "kerb", "polygon": [[0.1, 0.5], [0.9, 0.5], [0.9, 0.9]]}],
+        "lines": [{"name": "door", "points": [[0.5, 0.2], [0.5, 0.9], [0.6, 1.0]]}]}"#;
+    let rules = File::new("rules.json", rules);
+    let (first, second) = (File::new("shapes-1.jsonl", ""), File::new("shapes-2.jsonl", ""));
+    let source = "nvptestsrc camera=handheld detections=perfect num-buffers=20 \
+                  ! video/x-raw,width=320,height=180,framerate=15/1 ! identity";
+    run(&format!(
+        "{source} ! nvpviewstate ! nvptracker ! nvpevents rules=\"{}\" ! nvppublish location=\"{}\" ! fakesink",
+        rules.0.display(),
+        first.0.display()
+    ));
+    run(&format!(
+        "{source} ! nvpreplay location=\"{}\" ! nvppublish location=\"{}\" ! fakesink",
+        first.0.display(),
+        second.0.display()
+    ));
+    let shapes = |file: &File| -> Vec<serde_json::Value> {
+        let shapes = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["shapes"].take();
+        file.text().lines().map(shapes).collect()
+    };
+    let (told, again) = (shapes(&first), shapes(&second));
+    assert_eq!(told, again);
+    assert_eq!(told.len(), 20);
+    for shapes in &told {
+        let [zone, line] = &shapes.as_array().unwrap()[..] else { panic!("{shapes}") };
+        assert_eq!(
+            (&zone["kind"], &zone["name"], &zone["hold"]),
+            (&"zone".into(), &"kerb".into(), &"current".into())
+        );
+        assert!(zone["occupancy"].is_number() && zone["entries"].is_number(), "{zone}");
+        assert_eq!((&line["kind"], line["points"].as_array().unwrap().len()), (&"line".into(), 3));
+        assert!(line["forward"].is_number() && line["backward"].is_number(), "{line}");
+    }
+    assert_ne!(told[0][0]["points"], told[19][0]["points"], "they lie where the camera sees them");
+}
+
+#[test]
 fn camera_motion_is_a_view_and_is_published_again() {
     let motion = "0\t1 0 0 0 1 0\t\n1\t1 0 -10 0 1 0\t\n2\t1.1 0 0 0 1.1 0\t\n3\t1 0 0 0 1 0.1\t\n";
     let motion = File::new("motion.txt", motion);

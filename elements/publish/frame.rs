@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use super::Format;
 use crate::detection::{Detection, TableRef};
+use crate::homography::{IDENTITY, apply};
 use crate::meta::{
-    DetectionMeta, DetectionsRef, EventMeta, EventsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef,
-    SignalMeta, StageRef, TrackMeta, TracksRef, ViewMeta,
+    DetectionMeta, DetectionsRef, EventMeta, EventsRef, OutcomeRef, ProvenanceMeta, ProvenanceRef, ShapesRef,
+    SignalMeta, StageRef, TrackMeta, TracksRef, ViewMeta, ZoneMeta,
 };
 use crate::record::{
     self, Course, DetectionRecord, EndedRecord, EventRecord, EvidenceRecord, Header, ParentRecord,
-    PastRecord, ProvenanceRecord, RecordSource, SignalRecord, StageOutcome, StageRecord, Timestamp,
-    TrackRecord, ViewRecord,
+    PastRecord, ProvenanceRecord, RecordSource, ShapeRecord, SignalRecord, StageOutcome, StageRecord,
+    Timestamp, TrackRecord, ViewRecord,
 };
-use crate::rules::{Closing, Event, NO_TIME};
+use crate::rules::{Closing, Event, Hold, NO_TIME, Shape, ShapeKind, ShapeNow};
 use crate::track::Track;
 
 /// What the events so far said of the buffers to come.
@@ -190,6 +191,11 @@ impl RecordSource for Frame<'_> {
         Some(told.map(move |event| event_record(events, event)))
     }
 
+    fn shapes(&self) -> Option<impl Iterator<Item = ShapeRecord<'_>>> {
+        let shapes = ZoneMeta::get(self.buffer)?;
+        Some(shapes.iter().map(move |(shape, now)| shape_record(shapes, shape, now)))
+    }
+
     fn provenance(&self) -> Option<ProvenanceRecord<impl Iterator<Item = StageRecord<&str>>>> {
         let provenance = ProvenanceMeta::get(self.buffer)?;
         let received = Timestamp(provenance.received());
@@ -220,6 +226,24 @@ fn detection_record<'a>(
         parent,
         ..DetectionRecord::new(found.model(), found.label(detection.class_id), detection)
             .with_details(details, index)
+    }
+}
+
+/// A zone or line, where it holds as it lies on the frame.
+fn shape_record<'a>(shapes: ShapesRef<'a>, shape: &Shape, now: &ShapeNow) -> ShapeRecord<'a> {
+    let (points, to_frame) = (shapes.points_of(shape), shapes.to_frame().map(f64::from));
+    let moved = now.hold == Hold::Current && to_frame != IDENTITY && to_frame.iter().all(|v| v.is_finite());
+    let place = |point: &[f32; 2]| apply(&to_frame, point.map(f64::from)).map(|v| v as f32);
+    let [first, second] = now.counts.map(|count| Some(count).filter(|count| !count.is_nan()));
+    let record = ShapeRecord {
+        name: shapes.name(shape).unwrap_or_default().into(),
+        hold: now.hold.as_str().into(),
+        points: if moved { points.iter().map(place).collect() } else { points.into() },
+        ..ShapeRecord::default()
+    };
+    match shape.kind {
+        ShapeKind::Zone => ShapeRecord { kind: "zone".into(), occupancy: first, entries: second, ..record },
+        ShapeKind::Line => ShapeRecord { kind: "line".into(), forward: first, backward: second, ..record },
     }
 }
 

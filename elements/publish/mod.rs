@@ -1,4 +1,4 @@
-//! `nvppublish` reads the detections, tracks, signals, events and provenance of the video that passes through it, and adds
+//! `nvppublish` reads the detections, tracks, signals, events, zones and provenance of the video that passes through it, and adds
 //! nothing: it writes one line a frame to a file, to standard output or to a Unix socket.
 //!
 //! ```text
@@ -9,8 +9,8 @@
 //! MOTChallenge text of the tracks matched on the frame (`format=mot`). A line of JSON has all that the tracker tells:
 //! how tracks move (`motion`), which of them `ended` and why, where they were on earlier frames (`past`), and the
 //! `segments` of their trajectories, as far as its property `export` asks for them; all `signals`, and the `events`, each
-//! when it changes or, with `event-snapshots`, on every frame that it lasts. Video of any format and any memory
-//! passes; pixels are neither mapped nor copied, and no buffer is changed.
+//! when it changes or, with `event-snapshots`, on every frame that it lasts; and the `shapes`, zones and lines as they lie on
+//! the frame. Video of any format and any memory passes; pixels are neither mapped nor copied, and no buffer is changed.
 //!
 //! # Where the lines go
 //! `location` is a path, `-` for standard output (run `gst-launch-1.0 -q`, which prints there too; a file of

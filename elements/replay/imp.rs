@@ -11,7 +11,9 @@ use gst::subclass::prelude::*;
 use super::Format;
 use crate::elements::AUTHOR;
 use crate::elements::filter::{self, MetaFilter};
-use crate::meta::{DetectionMeta, EventMeta, Origin, ProvenanceMeta, SignalMeta, TrackMeta, ViewMeta};
+use crate::meta::{
+    DetectionMeta, EventMeta, Origin, ProvenanceMeta, SignalMeta, TrackMeta, ViewMeta, ZoneMeta,
+};
 use crate::provenance::Provenance;
 use crate::replay::{Content, Key, Place, Recording};
 use crate::rules::Events;
@@ -168,7 +170,7 @@ impl ElementImpl for NvpReplay {
             gst::subclass::ElementMetadata::new(
                 "Metadata replay",
                 "Filter/Metadata/Video",
-                "Attaches recorded detections, tracks, camera motion, signals and events to the buffers; never looks at pixels",
+                "Attaches recorded detections, tracks, camera motion, signals, events and zones to the buffers; never looks at pixels",
                 AUTHOR,
             )
         });
@@ -252,6 +254,9 @@ fn attach(buffer: &mut gst::BufferRef, content: Content, run: &Arc<str>) {
     }
     for signals in content.signals.into_iter().flatten() {
         SignalMeta::add(buffer, signals);
+    }
+    if let Some(shapes) = content.shapes {
+        ZoneMeta::set(buffer, shapes);
     }
     if let Some(events) = content.events {
         EventMeta::set(buffer, Events { run: run.clone(), ..events });

@@ -1,7 +1,7 @@
 //! `nvpreplay` attaches recorded metadata to the buffers that pass: trackers and rules run again without a model.
 //!
 //! Reads a file, never pixels, so video of any format and memory passes; adds the detections, tracks, view,
-//! signals, events and provenance that the file holds for each frame:
+//! signals, events, zones and provenance that the file holds for each frame:
 //!
 //! ```text
 //! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! nvpreplay location=out.jsonl ! nvpoverlay \

@@ -129,6 +129,44 @@ impl EvidenceRecord<'_> {
     }
 }
 
+/// A zone or line as it lies on this frame.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ShapeRecord<'a> {
+    /// `zone` or `line`.
+    pub kind: Cow<'a, str>,
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Whether it holds on the view: `current`, `away`, `unsure` or `unbound`.
+    pub hold: Cow<'a, str>,
+    /// Its corners in units of the frame: of this frame where it holds, else of the view that it is bound to.
+    pub points: Cow<'a, [[f32; 2]]>,
+    /// Of a zone: objects inside, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occupancy: Option<f64>,
+    /// Of a zone: visits so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<f64>,
+    /// Of a line: crossings forward so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<f64>,
+    /// Of a line: crossings backward so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backward: Option<f64>,
+}
+
+impl ShapeRecord<'_> {
+    /// The same, borrowed.
+    pub fn as_ref(&self) -> ShapeRecord<'_> {
+        ShapeRecord {
+            kind: (&*self.kind).into(),
+            name: (&*self.name).into(),
+            hold: (&*self.hold).into(),
+            points: (&*self.points).into(),
+            ..*self
+        }
+    }
+}
+
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

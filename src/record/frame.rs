@@ -5,8 +5,8 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    DetectionRecord, EndedRecord, EventRecord, PastRecord, ProvenanceRecord, SignalRecord, StageRecord,
-    Timestamp, TrackRecord, ViewRecord,
+    DetectionRecord, EndedRecord, EventRecord, PastRecord, ProvenanceRecord, ShapeRecord, SignalRecord,
+    StageRecord, Timestamp, TrackRecord, ViewRecord,
 };
 
 /// The schema's name and major version, the first key of each line.
@@ -59,6 +59,10 @@ pub trait RecordSource {
     fn events(&self) -> Option<impl Iterator<Item = EventRecord<'_>>> {
         None::<std::iter::Empty<_>>
     }
+    /// The zones and lines.
+    fn shapes(&self) -> Option<impl Iterator<Item = ShapeRecord<'_>>> {
+        None::<std::iter::Empty<_>>
+    }
     /// Where the frame came from and what happened to it.
     fn provenance(&self) -> Option<ProvenanceRecord<impl Iterator<Item = StageRecord<&str>>>>;
 }
@@ -103,6 +107,8 @@ pub struct FrameRecord {
     pub signals: Option<Vec<SignalRecord<'static>>>,
     /// The events.
     pub events: Option<Vec<EventRecord<'static>>>,
+    /// The zones and lines; `None` where nobody watches any.
+    pub shapes: Option<Vec<ShapeRecord<'static>>>,
     /// Where the frame came from and what happened to it.
     pub provenance: Option<ProvenanceRecord>,
 }
@@ -162,6 +168,10 @@ impl RecordSource for FrameRecord {
 
     fn events(&self) -> Option<impl Iterator<Item = EventRecord<'_>>> {
         self.events.as_ref().map(|items| items.iter().map(EventRecord::as_ref))
+    }
+
+    fn shapes(&self) -> Option<impl Iterator<Item = ShapeRecord<'_>>> {
+        self.shapes.as_ref().map(|items| items.iter().map(ShapeRecord::as_ref))
     }
 
     fn provenance(&self) -> Option<ProvenanceRecord<impl Iterator<Item = StageRecord<&str>>>> {
@@ -228,6 +238,9 @@ impl<R: RecordSource> Serialize for Line<'_, R> {
         }
         if source.events().is_some() {
             map.serialize_entry("events", &List(|| source.events().into_iter().flatten()))?;
+        }
+        if source.shapes().is_some() {
+            map.serialize_entry("shapes", &List(|| source.shapes().into_iter().flatten()))?;
         }
         if let Some(ProvenanceRecord { received, .. }) = source.provenance() {
             let stages = List(|| source.provenance().into_iter().flat_map(|p| p.stages));

@@ -14,7 +14,7 @@ mod tests;
 mod time;
 mod tracks;
 
-pub use events::{EventRecord, EvidenceRecord, SignalRecord};
+pub use events::{EventRecord, EvidenceRecord, ShapeRecord, SignalRecord};
 pub use frame::{FrameRecord, Header, RecordSource, SCHEMA, SchemaName, write_line};
 pub use parts::{
     DetectionRecord, MaskRecord, ParentRecord, ProvenanceRecord, StageOutcome, StageRecord, ViewRecord,

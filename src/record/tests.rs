@@ -162,6 +162,26 @@ fn full() -> FrameRecord {
             zone: Some("door".into()),
             ..EventRecord::default()
         }]),
+        shapes: Some(vec![
+            ShapeRecord {
+                kind: "zone".into(),
+                name: "door".into(),
+                hold: "current".into(),
+                points: vec![[0.5, 0.25], [1.0, 0.25], [1.0, 1.0]].into(),
+                occupancy: Some(2.0),
+                entries: Some(5.0),
+                ..ShapeRecord::default()
+            },
+            ShapeRecord {
+                kind: "line".into(),
+                name: "kerb".into(),
+                hold: "away".into(),
+                points: vec![[0.0, 0.5], [1.0, 0.5]].into(),
+                forward: Some(3.0),
+                backward: Some(1.0),
+                ..ShapeRecord::default()
+            },
+        ]),
         provenance: Some(ProvenanceRecord {
             received: Timestamp(1_000_000_000_000_000_000),
             stages: vec![StageRecord {
@@ -205,6 +225,9 @@ fn a_full_line_is_as_documented() {
         r#""ptz":{"pan":-10.5,"tilt":3.0,"zoom":2.0},"decision":"compensate"},"#,
         r#""signals":[{"name":"zone.door.occupancy","value":2.0,"ttl":1}],"#,
         r#""events":[{"id":3,"rule":"loiter","state":"confirmed","start":5,"end":null,"tracks":[9],"zone":"door"}],"#,
+        r#""shapes":[{"kind":"zone","name":"door","hold":"current","points":[[0.5,0.25],[1.0,0.25],[1.0,1.0]],"#,
+        r#""occupancy":2.0,"entries":5.0},{"kind":"line","name":"kerb","hold":"away","points":[[0.0,0.5],[1.0,0.5]],"#,
+        r#""forward":3.0,"backward":1.0}],"#,
         r#""provenance":{"received":"2001-09-09T01:46:40.000000Z","stages":[{"element":"nvpinference0","#,
         r#""model_sha256":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","#,
         r#""provider":"CPUExecutionProvider","generation":3,"start":10,"end":20,"outcome":"skipped","reason":"interval"}]}}"#,

@@ -1,7 +1,12 @@
-//! Signals and events of a JSON line.
+//! Signals, events, zones and lines of a JSON line.
 
-use crate::record::{EventRecord, EvidenceRecord, SignalRecord};
-use crate::rules::{Closing, Event, EventState, Events, Evidence, NO_TIME, Signal, Signals};
+use std::sync::Arc;
+
+use crate::record::{EventRecord, EvidenceRecord, ShapeRecord, SignalRecord};
+use crate::rules::{
+    Board, Closing, Event, EventState, Events, Evidence, Hold, NO_TIME, Shape, ShapeKind, ShapeNow, Shapes,
+    Signal, Signals,
+};
 
 /// Names in the order in which they come.
 #[derive(Default)]
@@ -75,6 +80,29 @@ pub(super) fn events(records: &[EventRecord<'_>]) -> Events {
     }
     events.names = names.0.into_iter().collect();
     events
+}
+
+/// Zones and lines where they lay on the frame.
+pub(super) fn shapes(records: &[ShapeRecord<'_>]) -> Shapes {
+    let mut board = Board { names: records.iter().map(|record| &*record.name).collect(), ..Board::default() };
+    let mut now = Vec::with_capacity(records.len());
+    for (record, name) in records.iter().zip(0..) {
+        let (first, count) = (board.points.len() as u32, record.points.len() as u32);
+        let is_line = record.kind == "line";
+        let kind = if is_line { ShapeKind::Line } else { ShapeKind::Zone };
+        board.points.extend_from_slice(&record.points);
+        board.shapes.push(Shape { name, kind, first, count });
+        let counts =
+            if is_line { [record.forward, record.backward] } else { [record.occupancy, record.entries] };
+        let hold = Hold::ALL.into_iter().find(|hold| hold.as_str() == record.hold);
+        now.push(ShapeNow {
+            hold: hold.unwrap_or(Hold::Unsure),
+            reserved: 0,
+            counts: counts.map(|count| count.unwrap_or(f64::NAN)),
+        });
+    }
+    let to_frame = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+    Shapes { board: Arc::new(board), now, to_frame }
 }
 
 fn evidence<'a>(record: &'a EvidenceRecord<'_>, names: &mut Names<'a>) -> Evidence {

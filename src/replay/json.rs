@@ -119,6 +119,7 @@ pub(super) fn content(record: &FrameRecord, tables: &Tables) -> Content {
         view: record.view.as_ref().map(view),
         signals: record.signals.as_deref().map(events::signals),
         events: record.events.as_deref().map(events::events),
+        shapes: record.shapes.as_deref().map(events::shapes),
         provenance: record.provenance.as_ref().map(|provenance| Provenance {
             feed: record.feed.as_str().into(),
             sequence: record.seq,

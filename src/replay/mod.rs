@@ -18,7 +18,7 @@ mod text;
 use crate::detection::Detections;
 use crate::provenance::Provenance;
 use crate::record::FrameRecord;
-use crate::rules::{Events, Signals};
+use crate::rules::{Events, Shapes, Signals};
 use crate::track::Tracks;
 use crate::view::{Ptz, View};
 
@@ -44,6 +44,8 @@ pub struct Content {
     pub signals: Option<Vec<Signals>>,
     /// The events.
     pub events: Option<Events>,
+    /// The zones and lines.
+    pub shapes: Option<Shapes>,
     /// Where the frame came from, for recordings that tell it.
     pub provenance: Option<Provenance>,
 }
