@@ -29,6 +29,7 @@ pub mod rules;
 pub mod scene;
 pub mod schedule;
 pub mod score;
+pub mod silu;
 pub mod stats;
 pub mod track;
 pub mod view;

@@ -305,6 +305,27 @@ def batched(batch, fails=False):
     return wrap(g, inputs, outputs, METADATA)
 
 
+def silu(element=TensorProto.FLOAT):
+    """The activation of each number, as exporters write it; not a detector."""
+    g = Graph()
+    x = "images" if element == TensorProto.FLOAT else g.add("Cast", "images", to=element)
+    y = g.add("Mul", x, g.add("Sigmoid", x))
+    g.add("Cast", y, to=TensorProto.FLOAT, output="output")
+    shape = [1, 3, HEIGHT, WIDTH]
+    return wrap(g, *([helper.make_tensor_value_info(n, TensorProto.FLOAT, shape)] for n in ("images", "output")))
+
+
+def kept_outside(tiny, where):
+    """The same with a number in a file of its own."""
+    one = numpy_helper.from_array(np.ones(1, np.float32), "one")
+    onnx.external_data_helper.set_external_data(one, where)
+    one.ClearField("raw_data")
+    tiny.graph.initializer.append(one)
+    tiny.graph.node[-1].output[0] = "cast"
+    tiny.graph.node.append(helper.make_node("Mul", ["cast", "one"], ["output"]))
+    return tiny
+
+
 def task_models():
     """Models that --verify leaves to the plugin's own tests."""
     return {
@@ -325,6 +346,9 @@ def task_models():
         "batch_open": batched("batch"),
         "batch_of_4": batched(4),
         "batch_fails_on_bright": batched("batch", fails=True),
+        "silu": silu(),
+        "silu_f16": silu(TensorProto.FLOAT16),
+        "silu_outside": kept_outside(silu(), "silu_outside.bin"),
     }
 
 
@@ -370,6 +394,7 @@ def write(folder):
     whole = (folder / "yolov8.onnx").read_bytes()
     (folder / "bad_truncated.onnx").write_bytes(whole[: len(whole) // 2])
     (folder / "bad_text.onnx").write_text("This is not a model.\n")
+    (folder / "silu_outside.bin").write_bytes(np.ones(1, np.float32).tobytes())
     sidecar = '{"family": "yolox-decoded", "labels": ["first", "second\'s", "third"]}\n'
     (folder / "yolox_decoded.json").write_text(sidecar)
     (folder / "classifier_i8.json").write_text('{"output-quantization": {"scale": 0.1, "zero-point": -20}}\n')

@@ -10,6 +10,7 @@ mod ffi;
 mod locate;
 mod provider;
 mod session;
+mod silu;
 
 pub(super) use provider::{Choice, Precision, Provider, wanted};
 pub(super) use session::{Outputs, Session};

@@ -6,7 +6,7 @@ use half::f16;
 use ort::session::SessionInputValue;
 use ort::value::{PrimitiveTensorElementType, Tensor, TensorElementType, TensorRef, ValueType};
 
-use super::{Choice, Provider, Runtime, take_last_error};
+use super::{CAT, Choice, Provider, Runtime, silu, take_last_error};
 use crate::model::{ElementKind, Facts, Input, Quantization, TensorData, TensorFacts, TensorView};
 use crate::preprocess::{ElementType, TensorMut};
 
@@ -56,14 +56,11 @@ impl Session {
         bytes: Option<&[u8]>,
         choice: Choice,
     ) -> Result<Self, String> {
+        if let Some(session) = Self::open_with_silu(runtime, path, bytes, choice) {
+            return Ok(session);
+        }
         let build = || -> ort::Result<ort::session::Session> {
-            let mut builder = ort::session::Session::builder(&runtime.environment)?;
-            if choice.threads > 0 {
-                builder = builder.with_intra_threads(choice.threads as usize)?;
-            }
-            if let Some(provider) = choice.dispatch() {
-                builder = builder.with_execution_providers([provider])?;
-            }
+            let mut builder = Self::builder(runtime, choice)?;
             match bytes {
                 Some(bytes) => builder.commit_from_memory(bytes),
                 None => builder.commit_from_file(path),
@@ -80,7 +77,38 @@ impl Session {
                 _ => told,
             }
         })?;
-        Ok(Self { session, input: None, quantization: Vec::new() })
+        Ok(Self::new(session))
+    }
+
+    /// Loads it with our SiLU, where that has a place in it; `None` where ONNX Runtime had better do without.
+    fn open_with_silu(runtime: &Runtime, path: &Path, bytes: Option<&[u8]>, choice: Choice) -> Option<Self> {
+        if choice.provider != Provider::Cpu {
+            return None;
+        }
+        let model = silu::prepared(path, bytes)?;
+        let build = || -> ort::Result<ort::session::Session> {
+            let builder = Self::builder(runtime, choice)?;
+            builder.with_operators(silu::domain(choice.threads)?)?.commit_from_memory(&model)
+        };
+        let refused = |e: &ort::Error| {
+            gst::debug!(CAT, "{} is loaded without our SiLU: {}", path.display(), e.message());
+        };
+        build().inspect_err(refused).ok().map(Self::new)
+    }
+
+    fn builder(runtime: &Runtime, choice: Choice) -> ort::Result<ort::session::builder::SessionBuilder> {
+        let mut builder = ort::session::Session::builder(&runtime.environment)?;
+        if choice.threads > 0 {
+            builder = builder.with_intra_threads(choice.threads as usize)?;
+        }
+        if let Some(provider) = choice.dispatch() {
+            builder = builder.with_execution_providers([provider])?;
+        }
+        Ok(builder)
+    }
+
+    fn new(session: ort::session::Session) -> Self {
+        Self { session, input: None, quantization: Vec::new() }
     }
 
     /// What the file says of itself.
