@@ -34,17 +34,21 @@ where
 
 /// Templates of the always pads `sink` and `src`, for raw video in any memory.
 pub(super) fn pad_templates() -> Vec<gst::PadTemplate> {
-    let caps = gst::Caps::builder("video/x-raw").any_features().build();
+    templates(&gst::Caps::builder("video/x-raw").any_features().build())
+}
+
+/// Templates of the always pads `sink` and `src` for the same caps.
+pub(super) fn templates(caps: &gst::Caps) -> Vec<gst::PadTemplate> {
     [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
         .into_iter()
         .map(|(name, direction)| {
-            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
+            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps)
                 .expect("a static template is valid")
         })
         .collect()
 }
 
-/// The pads `sink` and `src` of a new element; `template` gives those of [`pad_templates`] by name.
+/// The pads `sink` and `src` of a new element; `template` gives theirs by name.
 pub(super) fn pads<T: MetaFilter>(template: impl Fn(&str) -> Option<gst::PadTemplate>) -> (gst::Pad, gst::Pad)
 where
     T::Type: IsA<gst::Element>,

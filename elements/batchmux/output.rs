@@ -174,8 +174,7 @@ impl NvpBatchMux {
     }
 
     /// Downstream takes nothing more: neither do the sink pads, and the task waits. One that has had enough is still told
-    /// that the streams end.
-    /// What has `begun` since it was asked it may take.
+    /// that the streams end. What has `begun` since it was asked it may take.
     fn give_up(&self, error: gst::FlowError, begun: u64) {
         gst::debug!(CAT, imp = self, "Downstream takes nothing more: {error}");
         let enough = error == gst::FlowError::Eos;

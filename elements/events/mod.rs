@@ -54,8 +54,7 @@
 //! # Time
 //! Time is running time; a flush or a jump back ends events, forgets tracks and keeps the counts. The end of the stream and
 //! a stop end events, too, with the reason `end-of-stream`: their messages are posted at once, and no frame carries them.
-//! `time.hour` is the local
-//! time at which the frame was received.
+//! `time.hour` is the local time at which the frame was received.
 
 use gst::glib;
 use gst::prelude::*;

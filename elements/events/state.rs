@@ -183,7 +183,7 @@ impl State {
             shapes: shapes(engine),
             news,
         };
-        store.lock().tell(element, verdict.signals.names.view(), &verdict.signals.items, time);
+        store.share(&verdict.signals, time);
         self.count(timed, tracks.is_some());
         self.counts.step.record(now() - start);
         verdict

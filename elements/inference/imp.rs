@@ -16,6 +16,7 @@ use super::settings::{Changed, Settings};
 use super::streams::Streams;
 use super::task::{Channel, Member, lock};
 use crate::elements::AUTHOR;
+use crate::elements::filter;
 use crate::elements::layout::Layout;
 use crate::elements::signals::SharedStore;
 use crate::elements::video;
@@ -188,13 +189,7 @@ impl ElementImpl for NvpInference {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let mut caps = video::raw_caps();
             caps.make_mut().append(gst::Caps::new_empty_simple(BATCH_CAPS));
-            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .into_iter()
-                .map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                        .expect("a static template is valid")
-                })
-                .collect()
+            filter::templates(&caps)
         });
         &TEMPLATES
     }

@@ -1,12 +1,12 @@
 //! `run-when`: whether a model is to run on a frame, by what is known of it and by fresh signals.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::detection::LabelsRef;
 use crate::elements::signals::SharedStore;
 use crate::gate::Times;
-use crate::meta::{DetectionMeta, DetectionsRef, SignalMeta, TrackMeta, ViewMeta};
-use crate::rules::{Watch, closest, is_part};
+use crate::meta::{DetectionMeta, DetectionsRef, SignalMeta, TrackMeta, TracksRef, ViewMeta};
+use crate::rules::{Watch, closest, is_part, part_of_name};
 use crate::view::{Motion, Validity};
 
 /// Frames on which nobody has told a signal, from the first on, after which that is said.
@@ -40,6 +40,7 @@ impl Settings {
             max_age: (self.max_age > 0).then(|| ns(self.max_age)),
             times: Times { hold: ns(self.hold), idle: ns(self.idle) },
             asked: AtomicU64::new(0),
+            complained: AtomicBool::new(false),
         }))
     }
 }
@@ -52,6 +53,7 @@ pub(super) struct When {
     pub(super) times: Times,
     /// Frames that it was asked about.
     asked: AtomicU64,
+    complained: AtomicBool,
 }
 
 impl When {
@@ -64,11 +66,20 @@ impl When {
         })
     }
 
-    /// Words about signals that nobody has told on all the frames so far; once, when there were many.
+    /// Words about a name that is misspelt, as it seems; once. Now and then a frame is asked whether it knows better.
     pub(super) fn complaint(&self, buffer: &gst::BufferRef, store: &SharedStore) -> Option<String> {
-        if self.asked.load(Ordering::Relaxed) != PATIENCE {
+        let asked = self.asked.load(Ordering::Relaxed);
+        if !asked.is_multiple_of(PATIENCE) || self.complained.load(Ordering::Relaxed) {
             return None;
         }
+        let untold = (asked == PATIENCE).then(|| self.untold(buffer, store)).flatten();
+        let complaint = untold.or_else(|| self.misspelt(buffer))?;
+        self.complained.store(true, Ordering::Relaxed);
+        Some(complaint)
+    }
+
+    /// Words about a signal that nobody has told.
+    fn untold(&self, buffer: &gst::BufferRef, store: &SharedStore) -> Option<String> {
         let on_buffer: Vec<&str> = SignalMeta::all(buffer).flat_map(|all| all.names().iter()).collect();
         let store = store.lock();
         let is_known = |name: &str| is_fact(name) || on_buffer.contains(&name) || store.knows(name);
@@ -80,7 +91,25 @@ impl When {
              not run by it{hint}"
         ))
     }
+
+    /// Words about a class that is on no list of the frame, where one has a name much like it.
+    fn misspelt(&self, buffer: &gst::BufferRef) -> Option<String> {
+        let found: Vec<_> = DetectionMeta::all(buffer).collect();
+        let tracks = TrackMeta::get(buffer);
+        let lists = found.iter().map(DetectionsRef::labels).chain(tracks.iter().map(TracksRef::labels));
+        let classes: Vec<String> = lists.flat_map(LabelsRef::iter).map(part_of_name).collect();
+        let of_class =
+            |name| COUNTS.iter().find_map(|count| str::strip_prefix(name, count)?.strip_prefix('.'));
+        self.watch.names().filter_map(|name| Some((name, of_class(name)?))).find_map(|(name, class)| {
+            let unknown = !classes.iter().any(|known| known == class);
+            let meant = closest(class, classes.iter().map(String::as_str)).filter(|_| unknown)?;
+            Some(format!("Property run-when asks about {name:?}; did you mean the class {meant:?}?"))
+        })
+    }
 }
+
+/// Facts that may be asked for one class.
+const COUNTS: [&str; 2] = ["detections.count", "tracks.count"];
 
 /// Names that every frame may tell something about.
 fn is_fact(name: &str) -> bool {

@@ -35,7 +35,7 @@ struct State {
     detector: Detector,
     gate: gate::Gate,
     /// Whether something moved, as was last told.
-    active: bool,
+    moving: bool,
     store: SharedStore,
     element: Arc<str>,
     labels: Labels,
@@ -154,16 +154,8 @@ impl ElementImpl for NvpMotion {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = video::raw_caps();
-            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .into_iter()
-                .map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                        .expect("a static template is valid")
-                })
-                .collect()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| filter::templates(&video::raw_caps()));
         &TEMPLATES
     }
 
@@ -221,7 +213,7 @@ impl MetaFilter for NvpMotion {
                     state.gate = gate::Gate::default();
                     None
                 }
-                gst::EventView::Eos(_) => state.turn(false, None, None),
+                gst::EventView::Eos(_) => state.turn(Some(false), None, None),
                 _ => None,
             }
         };
@@ -298,7 +290,9 @@ impl State {
         self.counts.unread += u64::from(unread);
         self.counts.step.record(now() - start);
         let outcome = if unread { Outcome::Failed("map".into()) } else { Outcome::Ok };
-        let news = self.turn(active, level, Some(time));
+        // What is not known is no news.
+        let moving = if count > 0 { Some(true) } else { (!active).then_some(false) };
+        let news = self.turn(moving, level, Some(time));
         Verdict { detections, signals, outcome, time, news, fate }
     }
 
@@ -321,10 +315,16 @@ impl State {
     }
 
     /// What is said on the bus when motion begins or ends.
-    fn turn(&mut self, active: bool, level: Option<f32>, time: Option<u64>) -> Option<gst::Structure> {
-        let before = std::mem::replace(&mut self.active, active);
-        let state = if active { "began" } else { "ended" };
-        (before != active).then(|| {
+    fn turn(
+        &mut self,
+        moving: Option<bool>,
+        level: Option<f32>,
+        time: Option<u64>,
+    ) -> Option<gst::Structure> {
+        let moving = moving?;
+        let before = std::mem::replace(&mut self.moving, moving);
+        let state = if moving { "began" } else { "ended" };
+        (before != moving).then(|| {
             let news = gst::Structure::builder("nvp-motion").field("state", state);
             news.field_if_some("level", level).field_if_some("running-time", time).build()
         })
@@ -364,7 +364,7 @@ impl NvpMotion {
             clock: StreamClock::default(),
             detector: Detector::default(),
             gate: gate::Gate::default(),
-            active: false,
+            moving: false,
             store,
             element: element.name().as_str().into(),
             labels: [NAME].into_iter().collect(),

@@ -38,7 +38,7 @@
 //! # Messages
 //! | element message | fields | |
 //! |---|---|---|
-//! | `nvp-motion` | `state` (`began`, `ended`), `level`, `running-time` | `motion.active` changed; `level` is left out where it is not known. The end of the stream ends it too |
+//! | `nvp-motion` | `state` (`began`, `ended`), `level` (float), `running-time` (ns) | a region was seen, or none for `gate-hold`; the end of the stream ends motion too, without `level` and `running-time` |
 
 use gst::glib;
 use gst::prelude::*;

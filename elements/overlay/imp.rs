@@ -10,7 +10,7 @@ use gst_video::subclass::prelude::*;
 use super::{ColorBy, ShowDetections, ShowView, zones};
 use crate::detection::Task;
 use crate::draw::{self, Bearings, Painter, Scene, Sight, Style, Subject};
-use crate::elements::{AUTHOR, video};
+use crate::elements::{AUTHOR, filter, video};
 use crate::image::{Colorimetry, PixelFormat};
 use crate::meta::{DetectionMeta, DetectionsRef, TrackMeta, ViewMeta, ViewRef};
 use crate::view::Motion;
@@ -211,14 +211,8 @@ impl ElementImpl for NvpOverlay {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = video::raw_caps();
-            let template = |name: &str, direction| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                    .expect("the template is well formed")
-            };
-            vec![template("sink", gst::PadDirection::Sink), template("src", gst::PadDirection::Src)]
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| filter::templates(&video::raw_caps()));
         &TEMPLATES
     }
 }

@@ -1,5 +1,5 @@
-// Locks: `settings`, `state`, `eye`, `inbox` and `last_run` are never held together, and none across a push, an event or a message. `eye` is held while a frame is looked at, which takes
-// milliseconds: neither events nor properties touch it.
+// Locks: `settings`, `state`, `eye`, `inbox` and `last_run` are never held together, and none across a push, an event or a
+// message. `eye` is held while a frame is looked at, which takes milliseconds: neither events nor properties touch it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};

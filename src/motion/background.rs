@@ -21,7 +21,6 @@ const SEEN: f32 = 10.0;
 const REST_RATE: f32 = 0.1;
 /// A changed pixel rests while it is no further off than this part of the limit.
 const REST_LIMIT: f32 = 0.75;
-
 /// What remains of the time for which it has rested when it does not: noise does not end a rest, motion does.
 const UNREST: f32 = 0.5;
 

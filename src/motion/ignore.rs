@@ -56,7 +56,7 @@ impl Ignored {
     /// Makes them unknown.
     pub(super) fn blot(&mut self, picture: &mut Luma, grid: &Grid, polygons: &Arc<[Vec<Point>]>) {
         let size = (picture.width, picture.height);
-        if self.size != size || self.polygons != *polygons {
+        if self.size != size || !Arc::ptr_eq(&self.polygons, polygons) {
             (self.size, self.polygons) = (size, polygons.clone());
             self.pixels.clear();
             let inside = |at: &usize| {

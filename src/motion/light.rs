@@ -61,6 +61,11 @@ impl Light {
         self.noise = Some(noise.min(most));
     }
 
+    /// Takes the noise of the next picture as it is: it may be another camera's.
+    pub(super) fn forget(&mut self) {
+        self.noise = None;
+    }
+
     /// Mean absolute difference of a pixel that shows the background.
     pub(super) fn noise(&self) -> f32 {
         self.noise.unwrap_or_default()

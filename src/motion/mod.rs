@@ -152,9 +152,10 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// Forgets the background: the next frame begins it anew.
+    /// Forgets the background and the noise: the next frame begins them anew.
     pub fn restart(&mut self) {
         self.anchor = None;
+        self.light.forget();
     }
 
     /// What moves on a frame of a time in nanoseconds.

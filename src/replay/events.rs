@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::homography::IDENTITY;
 use crate::record::{EventRecord, EvidenceRecord, ShapeRecord, SignalRecord};
 use crate::rules::{
     Board, Closing, Event, EventState, Events, Evidence, Hold, NO_TIME, Shape, ShapeKind, ShapeNow, Shapes,
@@ -101,8 +102,7 @@ pub(super) fn shapes(records: &[ShapeRecord<'_>]) -> Shapes {
             counts: counts.map(|count| count.unwrap_or(f64::NAN)),
         });
     }
-    let to_frame = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-    Shapes { board: Arc::new(board), now, to_frame }
+    Shapes { board: Arc::new(board), now, to_frame: IDENTITY.map(|v| v as f32) }
 }
 
 fn evidence<'a>(record: &'a EvidenceRecord<'_>, names: &mut Names<'a>) -> Evidence {

@@ -137,7 +137,7 @@ pub use event::{
 pub use geometry::Point;
 pub(crate) use geometry::in_polygon;
 pub use input::{Attribute, Clock, Found, Input, Look};
-pub use names::is_part;
+pub use names::{is_part, part as part_of_name};
 pub use place::Hold;
 pub use signals::{MAX_SIGNALS, SignalStore};
 pub use suggest::closest;

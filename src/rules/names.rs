@@ -51,7 +51,7 @@ pub(super) const ZONE_CURRENT: usize = ZONE.len() - 1;
 pub(super) const LINE_CURRENT: usize = LINE.len() - 1;
 
 /// A class's name as a part of a fact's.
-pub(super) fn part(name: &str) -> String {
+pub fn part(name: &str) -> String {
     name.replace(' ', "_")
 }
 

@@ -3,6 +3,7 @@
 use super::camera::PRESETS;
 use crate::detection::Labels;
 use crate::geometry::BBox;
+use crate::homography::IDENTITY;
 
 /// One object that is really there.
 #[repr(C)]
@@ -47,7 +48,6 @@ pub struct TrueView {
 
 impl Default for TrueView {
     fn default() -> Self {
-        const IDENTITY: [f64; 9] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
         Self {
             to_previous: IDENTITY,
             to_scene: IDENTITY,

@@ -126,14 +126,48 @@ fn a_condition_that_is_wrong_is_an_error_before_and_a_warning_while_playing() {
     assert!(!rig.looked(|frame| tell(frame, "motion.level", 0.3)));
 }
 
+fn warnings(rig: &Rig) -> Vec<String> {
+    let told = rig.bus.iter_filtered(&[gst::MessageType::Warning]);
+    let text = |message: gst::Message| match message.view() {
+        gst::MessageView::Warning(warning) => warning.error().to_string(),
+        _ => unreachable!(),
+    };
+    told.map(text).collect()
+}
+
+#[test]
+fn a_class_that_is_misspelt_is_told_once() {
+    let found = |items: Vec<Detection>| Detections {
+        labels: ["person", "traffic light"].into_iter().collect(),
+        items,
+        ..Detections::default()
+    };
+    for (condition, meant) in [
+        ("detections.count.trafic_light > 0", Some("\"traffic_light\"")),
+        ("tracks.count.peson > 0", Some("\"person\"")),
+        ("detections.count.traffic_light > 0 or tracks.count.person > 0", None),
+        ("detections.count.giraffe > 0", None),
+    ] {
+        let mut rig = when(condition);
+        (0..150).for_each(|_| assert!(!rig.looked(|_| ())));
+        assert_eq!(warnings(&rig), [""; 0], "{condition}: no frame knew classes");
+        (0..150).for_each(|_| {
+            rig.looked(|frame| DetectionMeta::add(frame.make_mut(), found(Vec::new())));
+        });
+        match (&warnings(&rig)[..], meant) {
+            ([said], Some(meant)) => assert!(said.contains(meant), "{said}"),
+            ([], None) => (),
+            (said, _) => panic!("{condition}: {said:?}"),
+        }
+    }
+}
+
 #[test]
 fn a_name_that_nobody_tells_is_told_once() {
     let mut rig = when("motion.levl > 0.2");
     (0..150).for_each(|_| assert!(!rig.looked(|frame| tell(frame, "motion.level", 0.3))));
-    let warnings: Vec<_> = rig.bus.iter_filtered(&[gst::MessageType::Warning]).collect();
-    let [message] = &warnings[..] else { panic!("{warnings:?}") };
-    let gst::MessageView::Warning(warning) = message.view() else { unreachable!() };
-    let said = warning.error().to_string();
+    let warnings = warnings(&rig);
+    let [said] = &warnings[..] else { panic!("{warnings:?}") };
     assert!(said.contains("\"motion.levl\"") && said.contains("did you mean \"motion.level\"?"), "{said}");
     let mut rig = when("motion.level > 0.2");
     (0..150).for_each(|_| assert!(!rig.looked(|frame| tell(frame, "motion.level", 0.1))));
