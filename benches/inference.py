@@ -12,6 +12,8 @@ ceiling   cores / (core-time of a bare run + core-time of decoding a frame): not
 python    OpenCV decodes and letterboxes, ONNX Runtime runs with a thread a core, numpy decodes, OpenCV suppresses,
           supervision's ByteTrack tracks, json writes: one process, as such flows are written.
 
+stock     the pipeline with ONNX Runtime's own SiLU in place of the plugin's (see elements/inference/onnx/silu.rs).
+
 PROVIDER is cpu (default), openvino or openvino-bf16; onnxruntime in this Python has to have it, and the library that
 the plugin finds as well. Needs onnxruntime, opencv-python-headless, numpy and supervision==0.26.1.
 """
@@ -136,6 +138,14 @@ def prepare(video, clip):
     return frames
 
 
+def with_stock_silu(model, copy):
+    """A copy with a metadata key `location`: the plugin takes it for a model with numbers in other files."""
+    key = b"location"
+    entry = b"\x0a" + bytes([len(key)]) + key + b"\x12\x01-"
+    pathlib.Path(copy).write_bytes(pathlib.Path(model).read_bytes() + b"\x72" + bytes([len(entry)]) + entry)
+    return copy
+
+
 def launch(clip, elements):
     return ["gst-launch-1.0", "-q", *f"filesrc location={clip} ! decodebin ! {elements} fakesink sync=false".split()]
 
@@ -173,7 +183,16 @@ def main():
         clip, out = f"{folder}/clip.mp4", f"{folder}/out.jsonl"
         frames = prepare(video, clip)
         runs = max(frames // 3, 50)
-        plug = f"nvpinference model={model} {properties} ! nvptracker ! nvppublish location={out} !"
+        stock = with_stock_silu(model, f"{folder}/{pathlib.Path(model).name}")
+
+        def plug(model):
+            return f"nvpinference model={model} {properties} ! nvptracker ! nvppublish location={out} !"
+
+        def play(model):
+            """Frames a second and CPU milliseconds a frame; a model's load and a process's start are not frames."""
+            wall, cpu, peak, _ = timed([launch(clip, plug(model))])
+            idle, idle_cpu, *_ = timed([launch(clip, f"identity eos-after=1 ! {plug(model)}")])
+            return (frames - 1) / (wall - idle), (cpu - idle_cpu) / (frames - 1) * 1000, peak
 
         def me(*arguments):
             return [sys.executable, str(HERE), *map(str, arguments)]
@@ -192,13 +211,14 @@ def main():
             note("core-ms of decoding", cpu / frames * 1000)
             ceiling = CORES / (min(one, all_) + cpu / frames)
             note("ceiling, frames/s", ceiling)
-            wall, cpu, peak, _ = timed([launch(clip, plug)])
-            note("pipeline, CPU ms a frame", cpu / frames * 1000)
+            ours, cpu, peak = play(model)
+            note("pipeline, CPU ms a frame", cpu)
             note("pipeline, peak MiB", peak)
-            # The model's load and the process's start are not frames.
-            idle, *_ = timed([launch(clip, f"identity eos-after=1 ! {plug}")])
-            ours = (frames - 1) / (wall - idle)
             note("pipeline, frames/s", ours)
+            if provider == "cpu":
+                theirs, stock_cpu, _ = play(stock)
+                note("pipeline / stock", ours / theirs)
+                note("CPU time, pipeline / stock", cpu / stock_cpu)
             *_, outputs = timed([me("--flow", clip, model, out, provider)])
             seconds, count = map(float, outputs[0].split())
             note("python, frames/s", count / seconds)
