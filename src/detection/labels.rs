@@ -1,17 +1,25 @@
 //! Names of classes.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Names of a model's classes, indexed by class id. Cloning shares the table.
 ///
 /// All names lie in one text, so that the table has the same shape in memory for every reader, C included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels(Arc<Table>);
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Table {
     text: Box<str>,
     ends: Box<[usize]>,
+}
+
+impl Default for Labels {
+    /// No names, always the same table: it costs nothing on every frame.
+    fn default() -> Self {
+        static EMPTY: LazyLock<Labels> = LazyLock::new(|| Labels(Arc::default()));
+        EMPTY.clone()
+    }
 }
 
 impl Labels {
@@ -38,11 +46,6 @@ impl Labels {
     /// The names in class order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.view().iter()
-    }
-
-    /// True when both are the same table in memory: a cheap way to see that nothing changed.
-    pub fn shares_with(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The table, borrowed.
