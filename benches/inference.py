@@ -6,12 +6,11 @@ usage: inference.py VIDEO MODEL [ROUNDS [PROVIDER]]
 VIDEO is scaled to 1280x720 H.264 once. Rounds of all candidates take turns, so that whatever else the machine does
 meets all alike; medians are reported with the range.
 
-ceiling   cores / (core-time of a bare run + core-time of decoding a frame): nothing can be faster. A bare run is ONNX
+ceiling   cores / (core-time of a bare run + core-time of decoding a frame): nothing that runs it as it comes can be faster. A bare run is ONNX
           Runtime on a prepared tensor, one process a core with one thread each and one process with a thread a core;
           the better of the two counts.
 python    OpenCV decodes and letterboxes, ONNX Runtime runs with a thread a core, numpy decodes, OpenCV suppresses,
           supervision's ByteTrack tracks, json writes: one process, as such flows are written.
-
 stock     the pipeline with ONNX Runtime's own SiLU in place of the plugin's (see elements/inference/onnx/silu.rs).
 
 PROVIDER is cpu (default), openvino or openvino-bf16; onnxruntime in this Python has to have it, and the library that

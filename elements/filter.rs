@@ -1,4 +1,4 @@
-//! The pads of elements that look at metadata and never at pixels.
+//! The pads of elements that attach metadata and change no pixel.
 //!
 //! Such an element is a plain `gst::Element` rather than a `BaseTransform`: the base class would map a
 //! buffer that it has to make writable, and would answer the allocation query itself. Here caps,

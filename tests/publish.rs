@@ -14,10 +14,11 @@ use gst::prelude::*;
 use gst_check::Harness;
 use gstnvperception::detection::{Detection, Detections};
 use gstnvperception::geometry::BBox;
-use gstnvperception::meta::{DetectionMeta, ProvenanceMeta, TrackMeta};
+use gstnvperception::meta::{DetectionMeta, ProvenanceMeta, TrackMeta, ZoneMeta};
 use gstnvperception::provenance::{Origin, Outcome, Stage};
 use gstnvperception::record::FrameRecord;
 use gstnvperception::replay::{Key, Recording};
+use gstnvperception::rules::{Board, Hold, Shape, ShapeKind, ShapeNow, Shapes};
 use gstnvperception::track::{Track, TrackState, Tracks};
 
 #[path = "common/foreign.rs"]
@@ -219,6 +220,32 @@ fn a_plain_frame_has_the_header_alone() {
     assert_eq!((&*second.feed, second.width, second.height), ("door", 640, 360));
     assert!(second.detections.is_none() && second.tracks.is_none() && second.provenance.is_none());
     assert!(second.wall.0 > 1_600_000_000_000_000_000);
+}
+
+#[test]
+fn a_zone_that_lies_nowhere_on_the_frame_has_no_points() {
+    let folder = Folder::new("nowhere");
+    let out = folder.path("out.jsonl");
+    let mut bench = Bench::new(&publisher(text(&out), &[]));
+    let shape = Shape { name: 0, kind: ShapeKind::Zone, first: 0, count: 3 };
+    let points = vec![[0.25, 0.5], [0.5, 0.5], [0.5, 1.0]];
+    let board =
+        Board { names: ["kerb"].into_iter().collect(), shapes: vec![shape], points, ..Board::default() };
+    let board = std::sync::Arc::new(board);
+    let shift = [1.0, 0.0, 0.25, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+    // The last one has the horizon through a corner.
+    for to_frame in [shift, [f32::NAN; 9], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, -2.0, 0.0, 1.0]] {
+        let now = vec![ShapeNow { hold: Hold::Current, reserved: 0, counts: [1.0, f64::NAN] }];
+        let mut buffer = buffer(0);
+        ZoneMeta::set(buffer.make_mut(), Shapes { board: board.clone(), now, to_frame });
+        bench.harness.push(buffer).unwrap();
+    }
+    bench.stop();
+    let shapes = |record: FrameRecord| record.shapes.unwrap().remove(0);
+    let told: Vec<_> = records(&out).into_iter().map(shapes).collect();
+    assert_eq!(&*told[0].points, [[0.5, 0.5], [0.75, 0.5], [0.75, 1.0]]);
+    assert!(told[1].points.is_empty() && told[2].points.is_empty(), "{told:?}");
+    assert_eq!((told[2].occupancy, told[2].entries), (Some(1.0), None));
 }
 
 #[test]

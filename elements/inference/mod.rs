@@ -128,7 +128,7 @@
 //!
 //! On x86-64 CPUs with AVX2 and without AVX-512 the SiLU between the convolutions of YOLO models is this plugin's own, in
 //! place of ONNX Runtime's: faster, and exact to the last bits where that gives 0 below -18. Models with numbers in other
-//! files, and those in f16, are run as they are.
+//! files, or of more than 256 MiB, and f16 are run as they are.
 //!
 //! # Messages
 //! `nvp-model-loaded` with the fields `model`, `sha256`, `family`, `task`, `provider`, `runtime` and `summary` (strings),

@@ -9,7 +9,7 @@ use crate::meta::{DetectionMeta, DetectionsRef, SignalMeta, TrackMeta, TracksRef
 use crate::rules::{Watch, closest, is_part, part_of_name};
 use crate::view::{Motion, Validity};
 
-/// Frames on which nobody has told a signal, from the first on, after which that is said.
+/// Frames on which nobody has told a signal, from the first on, after which that is said; classes are looked for as often.
 const PATIENCE: u64 = 100;
 
 /// The values of `run-when` and of what belongs to it.
@@ -94,13 +94,15 @@ impl When {
 
     /// Words about a class that is on no list of the frame, where one has a name much like it.
     fn misspelt(&self, buffer: &gst::BufferRef) -> Option<String> {
+        let of_class =
+            |name| COUNTS.iter().find_map(|count| str::strip_prefix(name, count)?.strip_prefix('.'));
+        let mut asked = self.watch.names().filter_map(|name| Some((name, of_class(name)?))).peekable();
+        asked.peek()?;
         let found: Vec<_> = DetectionMeta::all(buffer).collect();
         let tracks = TrackMeta::get(buffer);
         let lists = found.iter().map(DetectionsRef::labels).chain(tracks.iter().map(TracksRef::labels));
         let classes: Vec<String> = lists.flat_map(LabelsRef::iter).map(part_of_name).collect();
-        let of_class =
-            |name| COUNTS.iter().find_map(|count| str::strip_prefix(name, count)?.strip_prefix('.'));
-        self.watch.names().filter_map(|name| Some((name, of_class(name)?))).find_map(|(name, class)| {
+        asked.find_map(|(name, class)| {
             let unknown = !classes.iter().any(|known| known == class);
             let meant = closest(class, classes.iter().map(String::as_str)).filter(|_| unknown)?;
             Some(format!("Property run-when asks about {name:?}; did you mean the class {meant:?}?"))
@@ -113,8 +115,9 @@ const COUNTS: [&str; 2] = ["detections.count", "tracks.count"];
 
 /// Names that every frame may tell something about.
 fn is_fact(name: &str) -> bool {
-    ["detections.count", "tracks.count", "view.valid", "view.moving", "view.stability"]
+    COUNTS
         .iter()
+        .chain(&["view.valid", "view.moving", "view.stability"])
         .any(|fact| name.strip_prefix(fact).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 

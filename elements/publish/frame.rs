@@ -229,16 +229,21 @@ fn detection_record<'a>(
     }
 }
 
-/// A zone or line, where it holds as it lies on the frame.
+/// A zone or line, where it holds as it lies on the frame: without points when a corner lies nowhere.
 fn shape_record<'a>(shapes: ShapesRef<'a>, shape: &Shape, now: &ShapeNow) -> ShapeRecord<'a> {
-    let (points, to_frame) = (shapes.points_of(shape), shapes.to_frame().map(f64::from));
-    let moved = now.hold == Hold::Current && to_frame != IDENTITY && to_frame.iter().all(|v| v.is_finite());
-    let place = |point: &[f32; 2]| apply(&to_frame, point.map(f64::from)).map(|v| v as f32);
+    let (mut points, to_frame) = (Cow::from(shapes.points_of(shape)), shapes.to_frame().map(f64::from));
+    if now.hold == Hold::Current && to_frame != IDENTITY {
+        let place = |point: &mut [f32; 2]| *point = apply(&to_frame, point.map(f64::from)).map(|v| v as f32);
+        points.to_mut().iter_mut().for_each(place);
+    }
+    if !points.iter().flatten().all(|v| v.is_finite()) {
+        points = Cow::default();
+    }
     let [first, second] = now.counts.map(|count| Some(count).filter(|count| !count.is_nan()));
     let record = ShapeRecord {
         name: shapes.name(shape).unwrap_or_default().into(),
         hold: now.hold.as_str().into(),
-        points: if moved { points.iter().map(place).collect() } else { points.into() },
+        points,
         ..ShapeRecord::default()
     };
     match shape.kind {

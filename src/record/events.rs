@@ -138,7 +138,8 @@ pub struct ShapeRecord<'a> {
     pub name: Cow<'a, str>,
     /// Whether it holds on the view: `current`, `away`, `unsure` or `unbound`.
     pub hold: Cow<'a, str>,
-    /// Its corners in units of the frame: of this frame where it holds, else of the view that it is bound to.
+    /// Its corners in units of the frame: of this frame where it holds, else of the view that it is bound to. None where a
+    /// corner lies nowhere.
     pub points: Cow<'a, [[f32; 2]]>,
     /// Of a zone: objects inside, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

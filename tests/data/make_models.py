@@ -306,13 +306,18 @@ def batched(batch, fails=False):
 
 
 def silu(element=TensorProto.FLOAT):
-    """The activation of each number, as exporters write it; not a detector."""
+    """The activation of each number, as exporters write it, or as one node of ONNX Runtime's; not a detector."""
     g = Graph()
-    x = "images" if element == TensorProto.FLOAT else g.add("Cast", "images", to=element)
-    y = g.add("Mul", x, g.add("Sigmoid", x))
+    if element == TensorProto.FLOAT:
+        y = g.add("Mul", "images", g.add("Sigmoid", "images"))
+    else:
+        y = g.add("QuickGelu", g.add("Cast", "images", to=element), domain="com.microsoft", alpha=1.0)
     g.add("Cast", y, to=TensorProto.FLOAT, output="output")
     shape = [1, 3, HEIGHT, WIDTH]
-    return wrap(g, *([helper.make_tensor_value_info(n, TensorProto.FLOAT, shape)] for n in ("images", "output")))
+    result = wrap(g, *([helper.make_tensor_value_info(n, TensorProto.FLOAT, shape)] for n in ("images", "output")))
+    if element != TensorProto.FLOAT:
+        result.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return result
 
 
 def kept_outside(tiny, where):

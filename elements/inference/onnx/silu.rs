@@ -112,10 +112,12 @@ impl Kernel for Run {
             silu(arch, scale, from, to);
             return Ok(());
         }
-        let blocks: Vec<_> = from.chunks(BLOCK).zip(to.chunks_mut(BLOCK)).map(Mutex::new).collect();
-        context.par_for(blocks.len(), 0, |at| {
-            let (from, to) = &mut *blocks[at].lock().unwrap_or_else(PoisonError::into_inner);
-            silu(arch, scale, from, to);
+        let blocks = Mutex::new(from.chunks(BLOCK).zip(to.chunks_mut(BLOCK)));
+        context.par_for(from.len().div_ceil(BLOCK), 0, |_| {
+            let block = blocks.lock().unwrap_or_else(PoisonError::into_inner).next();
+            if let Some((from, to)) = block {
+                silu(arch, scale, from, to);
+            }
         })
     }
 }
@@ -165,7 +167,7 @@ mod tests {
         }
     }
 
-    /// Types that it does not know, and numbers in files beside the model's.
+    /// A node of another type, with which ONNX Runtime refuses ours, and numbers in files beside the model's.
     #[test]
     fn other_models_are_left_to_onnx_runtime() {
         assert!(!is_ours(&run("silu_outside.onnx", 1)));
